@@ -1,0 +1,21 @@
+/**
+ * SQL: implements the ports that the modules declare. It holds no rules. One port call is one transaction.
+ */
+import { Kysely } from 'kysely'
+import { type Migration, migrate } from './migrate.ts'
+import { sqliteDialect } from './sqlite.ts'
+
+/** In the order in which they run. Each module's store file exports its own. */
+const migrations: readonly Migration[] = []
+
+/** Opens (and brings up to date) the database in `file`; `:memory:` for tests. */
+export async function openStore(file: string) {
+  // Each module's file sees its own tables only: `db as Kysely<CiTables>`.
+  const db = new Kysely<unknown>({ dialect: sqliteDialect(file) })
+  await migrate(db, migrations)
+  return {
+    close: () => db.destroy(),
+  }
+}
+
+export type Store = Awaited<ReturnType<typeof openStore>>
