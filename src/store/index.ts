@@ -2,11 +2,14 @@
  * SQL: implements the ports that the modules declare. It holds no rules. One port call is one transaction.
  */
 import { Kysely } from 'kysely'
+import { createPipelineStore } from './ci.ts'
+import { createRunnerStore, createSettingStore } from './ci-settings.ts'
+import { type CiTables, ciMigrations } from './ci-tables.ts'
 import { type Migration, migrate } from './migrate.ts'
 import { sqliteDialect } from './sqlite.ts'
 
 /** In the order in which they run. Each module's store file exports its own. */
-const migrations: readonly Migration[] = []
+const migrations: readonly Migration[] = [...ciMigrations]
 
 /** Opens (and brings up to date) the database in `file`; `:memory:` for tests. */
 export async function openStore(file: string) {
@@ -14,8 +17,13 @@ export async function openStore(file: string) {
   const db = new Kysely<unknown>({ dialect: sqliteDialect(file) })
   await migrate(db, migrations)
   return {
+    ci: createCiStore(db as Kysely<CiTables>),
     close: () => db.destroy(),
   }
+}
+
+function createCiStore(db: Kysely<CiTables>) {
+  return { ...createPipelineStore(db), ...createSettingStore(db), ...createRunnerStore(db) }
 }
 
 export type Store = Awaited<ReturnType<typeof openStore>>
