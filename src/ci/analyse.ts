@@ -4,12 +4,15 @@ import { checkJobs } from './build/checks.ts'
 import { type ConcreteJob, concreteJobs } from './build/concrete.ts'
 import { type BuildInput, type Built, buildPipeline } from './build/pipeline.ts'
 import { applyExtends } from './config/extends.ts'
+import type { LoadSession } from './config/include.ts'
+import { loadFile } from './config/load.ts'
 import type { MapNode } from './config/node.ts'
 import { type Mark, sourceFile } from './config/node.ts'
 import { Refusal, type Reporter, reporter } from './config/problems.ts'
 import { resolveReferences } from './config/reference.ts'
-import { parseYaml } from './config/yaml.ts'
 import type { CompileContext } from './context.ts'
+import { variableScope } from './decide/variables.ts'
+import { worldOf } from './decide/world.ts'
 import { type RootEntry, readRoot } from './entries/root.ts'
 import { type Pattern, patternCache } from './expression/regex.ts'
 import type { Problem } from './plan.ts'
@@ -55,25 +58,25 @@ async function mergedConfiguration(
     report.error(start, 'Please provide content of .gitlab-ci.yml')
     return undefined
   }
+  const pattern = patternCache()
+  const session: LoadSession = {
+    context,
+    scope: variableScope(context.variables),
+    world: worldOf(context, pattern),
+    report,
+    included: 0,
+    size: 0,
+    startedAt: performance.now(),
+  }
   try {
-    const { documents, remarks } = parseYaml(file, text)
-    for (const one of remarks) report.warn(one.mark, one.message, { hint: one.hint })
-    const content = documents[0]
-    if (content?.kind !== 'map') {
-      report.error(content?.mark ?? start, 'Invalid configuration format', {
-        hint: 'the file holds a mapping of global keywords and jobs',
-      })
-      return undefined
-    }
-    for (const key of ['spec', 'include']) {
-      const entry = content.entries.get(key)
-      if (entry) report.error(entry.mark, `\`${key}\` is not supported yet`)
-    }
+    const origin = { name: file, ...(context.reader && { tree: context.reader }) }
+    const content = await loadFile(text, origin, context.inputs ?? {}, start, session)
     const extended = applyExtends(content, report)
     return report.hasErrors ? undefined : resolveReferences(extended)
   } catch (error) {
     if (!(error instanceof Refusal)) throw error
-    report.error(error.mark, error.message, { hint: error.hint })
+    // An empty message: the problems are reported already.
+    if (error.message !== '') report.error(error.mark, error.message, { hint: error.hint })
     return undefined
   }
 }
