@@ -2,6 +2,9 @@
  * Pipelines: `.gitlab-ci.yml` → plan → jobs → states. The compiler and the scheduler are pure; `pipelines.ts` is the one file that acts.
  */
 
+export { compile } from './compile.ts'
+export type { CompileContext, Compiled, ProjectTree, RemoteFile, SourceReader } from './context.ts'
+export * from './lint/index.ts'
 export type {
   CiEvent,
   Job,

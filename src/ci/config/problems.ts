@@ -1,3 +1,4 @@
+import { suggest } from '../../lib/index.ts'
 import type { Problem } from '../plan.ts'
 import { type Mark, placeOf } from './node.ts'
 
@@ -62,34 +63,6 @@ export function reporter(): Reporter {
 
 /** The nearest of `known` to what was written, if it is near enough to be meant. */
 export function didYouMean(written: string, known: Iterable<string>): string | undefined {
-  const lower = written.toLowerCase().replaceAll('-', '_')
-  let best: { word: string; distance: number } | undefined
-  for (const word of known) {
-    const distance = editDistance(lower, word.toLowerCase(), 3)
-    if (distance < (best?.distance ?? Math.min(3, Math.ceil(word.length / 2)))) {
-      best = { word, distance }
-    }
-  }
-  return best && `did you mean \`${best.word}\`?`
-}
-
-/** Damerau-Levenshtein (adjacent swaps count once); gives `limit` when it is that or more. */
-function editDistance(a: string, b: string, limit: number): number {
-  if (Math.abs(a.length - b.length) >= limit || a.length > 80) return limit
-  const rows = Array.from({ length: a.length + 1 }, (_, i) => {
-    const row = new Array<number>(b.length + 1).fill(0)
-    row[0] = i
-    return row
-  })
-  for (let j = 0; j <= b.length; j++) rows[0]![j] = j
-  for (let i = 1; i <= a.length; i++) {
-    for (let j = 1; j <= b.length; j++) {
-      const cost = a[i - 1] === b[j - 1] ? 0 : 1
-      let value = Math.min(rows[i - 1]![j]! + 1, rows[i]![j - 1]! + 1, rows[i - 1]![j - 1]! + cost)
-      const isSwap = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]
-      if (isSwap) value = Math.min(value, rows[i - 2]![j - 2]! + 1)
-      rows[i]![j] = value
-    }
-  }
-  return Math.min(limit, rows[a.length]![b.length]!)
+  const word = suggest(written.replaceAll('-', '_'), known) ?? suggest(written, known)
+  return word && `did you mean \`${word}\`?`
 }
