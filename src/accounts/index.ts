@@ -141,9 +141,7 @@ export interface Accounts {
     expiresAt?: number
     preset?: string
   }): Promise<{ tokenId: number; token: string }>
-  tokens(
-    userId: number,
-  ): Promise<
+  tokens(userId: number): Promise<
     {
       id: number
       name: string
