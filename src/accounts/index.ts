@@ -1,6 +1,21 @@
 /**
  * Users, namespaces, projects, members, tokens, and the one function that answers "may X do Y to Z".
  */
+export { createAccounts } from './accounts.ts'
+export { argon2Hashing } from './argon2.ts'
+export type {
+  AccountStore,
+  NewNamespace,
+  NewProject,
+  NewStoredToken,
+  NewUser,
+  PasswordHashing,
+  ProjectChange,
+  StoredJobToken,
+  StoredSession,
+  StoredToken,
+  StoredUser,
+} from './ports.ts'
 
 export interface User {
   id: number
