@@ -44,7 +44,10 @@ export function createAuthentication(parts: Parts): Authentication {
         scopes: scopes.length === 0 ? "can't be blank" : undefined,
       })
       const token = preset ?? newToken(random, prefixOf(scopes))
-      const stored = await store.insertToken(userId, tokenRow(clock, token, name, scopes, expiresAt))
+      const stored = await store.insertToken(
+        userId,
+        tokenRow(clock, token, name, scopes, expiresAt),
+      )
       if (stored === undefined) check('token', { token: 'has already been taken' })
       return { tokenId: stored!.id, token }
     },

@@ -1,12 +1,6 @@
 /** The whole of authorization: who may do what, as tables and one pure function over facts that were looked up before. */
-import {
-  type AccessLevel,
-  type Action,
-  type Actor,
-  accessLevels,
-  type Scope,
-  type Visibility,
-} from './index.ts'
+import type { Action, Actor, Scope, Visibility } from './index.ts'
+import { type AccessLevel, accessLevels } from './levels.ts'
 
 /** A resource as seen by the one who asks. */
 export type Standing =

@@ -1,14 +1,6 @@
 import { type Clock, Failure } from '../lib/index.ts'
-import {
-  type AccessLevel,
-  type Accounts,
-  type Actor,
-  accessLevels,
-  type Namespace,
-  type Project,
-  type Resource,
-  type User,
-} from './index.ts'
+import type { Accounts, Actor, Namespace, Project, Resource, User } from './index.ts'
+import { type AccessLevel, accessLevels } from './levels.ts'
 import { decide, type Standing } from './may.ts'
 import { branchProblem, check, nameProblem, pathProblem, pathSegments } from './names.ts'
 import type { AccountStore } from './ports.ts'

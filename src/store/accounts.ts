@@ -127,7 +127,11 @@ type UserPart = Pick<
 
 function userPart(db: Db): UserPart {
   const one = async (column: 'id' | 'username' | 'uuid' | 'email', value: string | number) => {
-    const row = await db.selectFrom('users').selectAll().where(column, '=', value).executeTakeFirst()
+    const row = await db
+      .selectFrom('users')
+      .selectAll()
+      .where(column, '=', value)
+      .executeTakeFirst()
     return row && storedUser(row)
   }
   const insert = (user: NewUser, token: NewStoredToken | undefined, onlyFirst: boolean) =>
