@@ -3,6 +3,7 @@
  */
 import { Kysely } from 'kysely'
 import { type Migration, migrate } from './migrate.ts'
+import { createRegistryStore, registryMigrations } from './registry.ts'
 import { sqliteDialect } from './sqlite.ts'
 
 /** In the order in which they run. Each module's store file exports its own. */
@@ -14,6 +15,7 @@ export async function openStore(file: string) {
   const db = new Kysely<unknown>({ dialect: sqliteDialect(file) })
   await migrate(db, migrations)
   return {
+    registry: createRegistryStore(db),
     close: () => db.destroy(),
   }
 }
