@@ -122,9 +122,7 @@ export interface Apps {
   /** All, a type, or one by name. */
   restart(appId: string, what: { type?: string; name?: string }, by: By): Promise<void>
   /** Where the router may send this app's traffic now. */
-  route(
-    appId: string,
-  ): Promise<{
+  route(appId: string): Promise<{
     state: 'up' | 'crashed' | 'none' | 'booting' | 'maintenance' | 'blank'
     backends: { id: string; dyno: string; host: string; port: number }[]
   }>

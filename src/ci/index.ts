@@ -27,6 +27,8 @@ export interface NewPipeline {
   beforeSha?: string
   source: PipelineSource
   variables?: { key: string; value: string; type?: 'env_var' | 'file' }[]
+  /** `git push -o …`: `ci.skip`, `ci.variable=K=V`. */
+  pushOptions?: string[]
 }
 
 export type PipelineOutcome =

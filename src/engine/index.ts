@@ -51,9 +51,7 @@ export interface Engine {
     options: { follow: boolean; since?: number; tail?: number; signal?: AbortSignal },
   ): AsyncIterable<OutputChunk>
   /** Everything with all of these labels. */
-  list(
-    labels: Labels,
-  ): Promise<{
+  list(labels: Labels): Promise<{
     containers: ContainerState[]
     networks: { id: string; name: string; labels: Labels }[]
     volumes: { name: string; labels: Labels }[]

@@ -5,3 +5,4 @@ export { Failure, type FailureCode, type FailureOptions, messageOf } from './fai
 export { type Logger, silentLogger } from './logger.ts'
 export { newToken, type Random, seededRandom, sha256, systemRandom, uuid } from './random.ts'
 export { Secret } from './secret.ts'
+export { editDistance, suggest } from './suggest.ts'

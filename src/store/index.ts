@@ -2,11 +2,12 @@
  * SQL: implements the ports that the modules declare. It holds no rules. One port call is one transaction.
  */
 import { Kysely } from 'kysely'
+import { accountMigrations, createAccountStore } from './accounts.ts'
 import { type Migration, migrate } from './migrate.ts'
 import { sqliteDialect } from './sqlite.ts'
 
 /** In the order in which they run. Each module's store file exports its own. */
-const migrations: readonly Migration[] = []
+const migrations: readonly Migration[] = [...accountMigrations]
 
 /** Opens (and brings up to date) the database in `file`; `:memory:` for tests. */
 export async function openStore(file: string) {
@@ -14,6 +15,7 @@ export async function openStore(file: string) {
   const db = new Kysely<unknown>({ dialect: sqliteDialect(file) })
   await migrate(db, migrations)
   return {
+    accounts: createAccountStore(db),
     close: () => db.destroy(),
   }
 }

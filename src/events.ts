@@ -1,0 +1,58 @@
+/**
+ * Live changes for whoever watches: a bounded ring in memory. Nothing is kept on disk, since every event only says "look again";
+ * a watcher that comes back too late is told so (`resync`) and reads the state anew.
+ */
+import { type Clock, Gate } from './lib/index.ts'
+
+export interface LiveEvent {
+  /** Grows, also over restarts. */
+  id: number
+  at: number
+  type: string
+  projectId?: number
+  appId?: string
+  data: Record<string, unknown>
+}
+
+export interface Events {
+  publish(event: Omit<LiveEvent, 'id' | 'at'>): void
+  /** Everything after `afterId` (default: from now on), as it comes, until the signal aborts. */
+  follow(afterId: number | undefined, signal: AbortSignal): AsyncIterable<LiveEvent>
+}
+
+const kept = 10_000
+
+export function createEvents(clock: Clock): Events {
+  // ids start at the time of the start in microseconds: a new process never reuses one
+  let nextId = clock.now() * 1000
+  const ring: LiveEvent[] = []
+  const gate = new Gate()
+  return {
+    publish(event) {
+      ring.push({ id: nextId++, at: clock.now(), ...event })
+      if (ring.length > kept) ring.shift()
+      gate.wake()
+    },
+    async *follow(afterId, signal) {
+      let last = afterId ?? nextId - 1
+      const oldest = ring[0]?.id ?? nextId
+      if (afterId !== undefined && afterId < oldest - 1) {
+        yield { id: oldest - 1, at: clock.now(), type: 'resync', data: {} }
+        last = oldest - 1
+      }
+      while (!signal.aborted) {
+        const first = ring[0]?.id ?? nextId
+        if (last < first - 1) {
+          yield { id: first - 1, at: clock.now(), type: 'resync', data: {} }
+          last = first - 1
+        }
+        const event = ring[last + 1 - first]
+        if (event === undefined) await gate.wait(signal)
+        else {
+          last = event.id
+          yield event
+        }
+      }
+    },
+  }
+}
