@@ -4,10 +4,11 @@
 import { Kysely } from 'kysely'
 import { accountMigrations, createAccountStore } from './accounts.ts'
 import { type Migration, migrate } from './migrate.ts'
+import { createRegistryStore, registryMigrations } from './registry.ts'
 import { sqliteDialect } from './sqlite.ts'
 
 /** In the order in which they run. Each module's store file exports its own. */
-const migrations: readonly Migration[] = [...accountMigrations]
+const migrations: readonly Migration[] = [...accountMigrations, ...registryMigrations]
 
 /** Opens (and brings up to date) the database in `file`; `:memory:` for tests. */
 export async function openStore(file: string) {
@@ -16,6 +17,7 @@ export async function openStore(file: string) {
   await migrate(db, migrations)
   return {
     accounts: createAccountStore(db),
+    registry: createRegistryStore(db),
     close: () => db.destroy(),
   }
 }
