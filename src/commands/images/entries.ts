@@ -32,8 +32,9 @@ export class Entries {
     const name = this.normalise(path)
     if (name === '') return
     const before = this.#byPath.get(name)
-    // A package's directory must not replace the link that the usr-merge put there.
+    // A package's directory must not replace the link that the usr-merge put there, in this layer or in the one below.
     if (entry.type === 'directory' && before !== undefined && before.type !== 'directory') return
+    if (entry.type === 'directory' && this.#usrMerged && mergedIntoUsr.has(name)) return
     this.#byPath.set(name, entry)
   }
 

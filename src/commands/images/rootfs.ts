@@ -3,7 +3,7 @@ import { join, relative } from 'node:path'
 import { Failure } from '../../lib/index.ts'
 import { Entries } from './entries.ts'
 import { sharedLibraries } from './libraries.ts'
-import { addApplets, addSkeleton, findBusybox } from './skeleton.ts'
+import { addApplets, addSkeleton, appletsOf, findBusybox } from './skeleton.ts'
 import { tar } from './tar.ts'
 
 export interface RootfsSpec {
@@ -16,10 +16,12 @@ export interface RootfsSpec {
   /** Symbolic links: `path` points to `target`. */
   links?: readonly { path: string; target: string }[]
   directories?: readonly { path: string; mode?: number; uid?: number }[]
-  /** usr-merged directories, passwd, group, nsswitch.conf, the CA bundle, and busybox's applets when busybox is there. */
+  /** usr-merged directories, passwd, group, nsswitch.conf, the CA bundle, and busybox with its applets when the machine has it. */
   skeleton: boolean
-  /** Another busybox than the machine's (a static one). */
-  busybox?: string
+  /** Whether `/bin`, `/lib` … are links into `/usr` (a skeleton's are); set it for a layer above a skeleton. */
+  usrMerged?: boolean
+  /** Links to the `/usr/bin/busybox` that a tree brings, instead of the machine's busybox: the names of its applets. */
+  applets?: readonly string[] | undefined
 }
 
 /**
@@ -28,7 +30,7 @@ export interface RootfsSpec {
  * Errors: `Failure('not_found')` for a file that isn't there, `Failure('unavailable')` when a library is missing.
  */
 export async function* rootfs(spec: RootfsSpec): AsyncIterable<Uint8Array> {
-  const entries = new Entries(spec.skeleton)
+  const entries = new Entries(spec.usrMerged ?? spec.skeleton)
   if (spec.skeleton) await addSkeleton(entries)
   for (const tree of spec.trees ?? []) await addTree(entries, tree)
   const libraries = new Set<string>()
@@ -36,7 +38,7 @@ export async function* rootfs(spec: RootfsSpec): AsyncIterable<Uint8Array> {
     await addFile(entries, program, program, 0o755)
     for (const library of await sharedLibraries(await realpath(program))) libraries.add(library)
   }
-  const busybox = spec.busybox ?? (spec.skeleton ? await findBusybox() : undefined)
+  const busybox = spec.skeleton && !spec.applets ? await findBusybox() : undefined
   if (busybox !== undefined) {
     await addFile(entries, 'usr/bin/busybox', busybox, 0o755)
     for (const library of await sharedLibraries(busybox)) libraries.add(library)
@@ -53,7 +55,7 @@ export async function* rootfs(spec: RootfsSpec): AsyncIterable<Uint8Array> {
     entries.set(link.path, { type: 'symlink', target: link.target })
   for (const { path, mode = 0o755, uid = 0 } of spec.directories ?? [])
     entries.set(path, { type: 'directory', mode, uid })
-  if (busybox !== undefined) await addApplets(entries, busybox)
+  addApplets(entries, spec.applets ?? (busybox === undefined ? [] : await appletsOf(busybox)))
   yield* tar(entries.sorted())
 }
 

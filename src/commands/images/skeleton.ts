@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
 import { access } from 'node:fs/promises'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Entries } from './entries.ts'
 
@@ -50,10 +51,26 @@ export async function findBusybox(): Promise<string | undefined> {
   return undefined
 }
 
-/** A link for each of busybox's applets whose name is still free. */
-export async function addApplets(entries: Entries, busybox: string): Promise<void> {
+/** The names that a busybox answers to. */
+export async function appletsOf(busybox: string): Promise<string[]> {
   const { stdout } = await run(busybox, ['--list'], { timeout: 20_000 })
-  for (const applet of stdout.split('\n').filter(name => name !== '' && name !== 'busybox'))
+  return stdout.split('\n').filter(name => name !== '' && name !== 'busybox')
+}
+
+/** The applets of the busybox among these packages. */
+export async function busyboxFrom(
+  packages: readonly { name: string; directory: string }[],
+): Promise<string[] | undefined> {
+  const found = packages.find(one => one.name === 'busybox-static')
+  if (found === undefined) return undefined
+  for (const path of ['usr/bin/busybox', 'bin/busybox'])
+    if (await exists(join(found.directory, path))) return appletsOf(join(found.directory, path))
+  return undefined
+}
+
+/** A link for each applet whose name is still free. */
+export function addApplets(entries: Entries, applets: readonly string[]): void {
+  for (const applet of applets)
     if (!entries.has(`usr/bin/${applet}`) && !entries.has(`usr/sbin/${applet}`))
       entries.set(`usr/bin/${applet}`, { type: 'symlink', target: 'busybox' })
 }
