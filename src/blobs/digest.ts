@@ -16,7 +16,7 @@ export function parseDigest(digest: string): { algorithm: Algorithm; hex: string
   return { algorithm, hex }
 }
 
-export function isDigest(text: string): text is Digest {
+export function isDigest(text: string): boolean {
   const [algorithm, hex, more] = text.split(':')
   if (more !== undefined || (algorithm !== 'sha256' && algorithm !== 'sha512')) return false
   return hex?.length === hexLengths[algorithm] && /^[0-9a-f]+$/.test(hex)

@@ -3,11 +3,19 @@
  */
 import { Kysely } from 'kysely'
 import { accountMigrations, createAccountStore } from './accounts.ts'
+import { createPipelineStore } from './ci.ts'
+import { createRunnerStore, createSettingStore } from './ci-settings.ts'
+import { type CiTables, ciMigrations } from './ci-tables.ts'
 import { type Migration, migrate } from './migrate.ts'
+import { createRegistryStore, registryMigrations } from './registry.ts'
 import { sqliteDialect } from './sqlite.ts'
 
 /** In the order in which they run. Each module's store file exports its own. */
-const migrations: readonly Migration[] = [...accountMigrations]
+const migrations: readonly Migration[] = [
+  ...accountMigrations,
+  ...registryMigrations,
+  ...ciMigrations,
+]
 
 /** Opens (and brings up to date) the database in `file`; `:memory:` for tests. */
 export async function openStore(file: string) {
@@ -16,8 +24,14 @@ export async function openStore(file: string) {
   await migrate(db, migrations)
   return {
     accounts: createAccountStore(db),
+    registry: createRegistryStore(db),
+    ci: createCiStore(db as Kysely<CiTables>),
     close: () => db.destroy(),
   }
+}
+
+function createCiStore(db: Kysely<CiTables>) {
+  return { ...createPipelineStore(db), ...createSettingStore(db), ...createRunnerStore(db) }
 }
 
 export type Store = Awaited<ReturnType<typeof openStore>>
