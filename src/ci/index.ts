@@ -12,7 +12,7 @@ export type {
   PipelineState,
   SettingVariable,
 } from './model.ts'
-export type { Plan, PlanImage, PlanJob, PlanNeed, PlanVariable, Problem, WhyStep } from './plan.ts'
 export { createPipelines, type PipelinesOptions } from './pipelines.ts'
+export type { Plan, PlanImage, PlanJob, PlanNeed, PlanVariable, Problem, WhyStep } from './plan.ts'
 export type * from './ports.ts'
 export type { NewPipeline, PipelineFilter, PipelineOutcome, Pipelines } from './use-cases.ts'
