@@ -1,6 +1,24 @@
 /**
  * Users, namespaces, projects, members, tokens, and the one function that answers "may X do Y to Z".
  */
+import type { AccessLevel } from './levels.ts'
+
+export { createAccounts } from './accounts.ts'
+export { argon2Hashing } from './argon2.ts'
+export { type AccessLevel, accessLevels } from './levels.ts'
+export type {
+  AccountStore,
+  NewNamespace,
+  NewProject,
+  NewStoredToken,
+  NewUser,
+  PasswordHashing,
+  ProjectChange,
+  StoredJobToken,
+  StoredSession,
+  StoredToken,
+  StoredUser,
+} from './ports.ts'
 
 export interface User {
   id: number
@@ -41,16 +59,6 @@ export interface Project {
   createdAt: number
   updatedAt: number
 }
-
-/** GitLab's numbers. */
-export const accessLevels = {
-  guest: 10,
-  reporter: 20,
-  developer: 30,
-  maintainer: 40,
-  owner: 50,
-} as const
-export type AccessLevel = (typeof accessLevels)[keyof typeof accessLevels]
 
 /** Who asks. A job acts for its user, within its project, while it runs. */
 export type Actor =

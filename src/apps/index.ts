@@ -1,7 +1,17 @@
 /**
- * The Heroku model: app, config vars, formation, release, dyno. `reconcile` makes what runs match the current release.
+ * The Heroku model: app, config vars, formation, release, dyno. `run` makes what runs match the current release.
+ *
+ * What holds:
+ * - A release is immutable and numbered without gaps. Recording it is one transaction; from then on it reaches an end, also after `kill -9`.
+ * - The current release is the newest that succeeded. It goes on serving until a newer one has booted, and after one that hasn't.
+ * - Slipway supervises processes itself (the engine restarts nothing), and leaves them running when it stops.
+ * - The platform's `PORT` and `DYNO` win over config vars of that name. Every other name, `PATH` and `LD_PRELOAD` included, is the app's own business:
+ *   it reaches the app's containers only.
  */
 import type { User } from '../accounts/index.ts'
+
+export { type AppsOptions, createApps, type Timing } from './apps.ts'
+export type { AppLogs, AppStore, ImageSource, LogCursor, NewRelease, Traffic } from './ports.ts'
 
 export interface App {
   /** UUID. */

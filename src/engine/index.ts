@@ -4,8 +4,9 @@
  * Order of calls for one container: `create` → (`putArchive`)* → `start` → `wait`/`exec`/`logs` → `stop` → `remove`.
  * Calls on different containers may run side by side. `stop`, `remove*` and `kill` are idempotent: what isn't there is done.
  * Whatever a caller makes carries its labels, so that `list` finds it again after a crash.
- * Errors: `Failure('not_found')` for a missing image or container, `Failure('unavailable')` when the engine can't be reached, `Failure('invalid')` for
- * what it refuses, each with the engine's own message.
+ * Errors, each with the engine's own message: `Failure('not_found')` for a missing image, container or network, `'conflict'` for a name that is taken or a state that
+ * doesn't allow it, `'unavailable'` when the engine or a registry can't be reached, `'unauthorized'` and `'forbidden'` for what a registry refuses, `'invalid'` for
+ * what the engine refuses (a program that isn't in the image shows at `start`), `'internal'` for anything else that it reports.
  */
 export interface Engine {
   /** Also the health check. */
@@ -37,7 +38,7 @@ export interface Engine {
   attach(id: string): Promise<Attachment>
   /** Runs a program in a running container. */
   exec(id: string, spec: ExecSpec): Promise<ExecHandle>
-  /** Resolves when the container has ended. */
+  /** Resolves when the container has ended; at once for one that was never started. Outlasts a restart of the engine of up to ten seconds. */
   wait(id: string, signal?: AbortSignal): Promise<ExitStatus>
   /** SIGTERM (or `signal`), then SIGKILL after `graceMs`. */
   stop(id: string, graceMs: number): Promise<void>
@@ -45,7 +46,10 @@ export interface Engine {
   /** Ends and removes it with its anonymous volumes. */
   remove(id: string): Promise<void>
   inspect(id: string): Promise<ContainerState | undefined>
-  /** Output since `since` (ms since the epoch, exclusive); ends with the container or the signal when `follow`. */
+  /**
+   * Output since `since` (ms since the epoch, exclusive), or the last `tail` lines; ends with the container or the signal when `follow`. A chunk's `at`, given as
+   * `since`, continues right behind it.
+   */
   logs(
     id: string,
     options: { follow: boolean; since?: number; tail?: number; signal?: AbortSignal },
@@ -56,7 +60,7 @@ export interface Engine {
     networks: { id: string; name: string; labels: Labels }[]
     volumes: { name: string; labels: Labels }[]
   }>
-  /** Container ends and starts with all of these labels, from now on, until the signal aborts. Reconnects by itself; a reconnect yields `{ type: 'resync' }`. */
+  /** Container ends and starts with all of these labels, from now on, until the signal aborts. Begins with `{ type: 'resync' }` once connected; reconnects by itself, which yields it again: then look by `list` what was missed. */
   events(labels: Labels, signal: AbortSignal): AsyncIterable<EngineEvent>
   close(): Promise<void>
 }
@@ -127,23 +131,27 @@ export interface ContainerSpec {
   /** Path → mount options. */
   tmpfs?: Readonly<Record<string, string>>
   sysctls?: Readonly<Record<string, string>>
+  /** No swap on top. */
   memoryBytes?: number
+  /** May be a fraction. */
   cpus?: number
   pidsLimit?: number
   /** Run the engine's init as process 1. */
   init?: boolean
-  /** Bound of the engine's own log of this container. */
+  /** Bound of the engine's own log of this container; the oldest goes first. Default: 64 MiB. */
   logMaxBytes?: number
 }
 
 export interface OutputChunk {
   stream: 'stdout' | 'stderr'
   bytes: Uint8Array
-  /** When it was printed, ms since the epoch; only from `logs`. */
+  /** When it was printed, ms since the epoch with a fraction as fine as the engine's; only from `logs`. */
   at?: number
 }
 
+/** Read `output`, once, or the program stops when its pipe is full. */
 export interface Attachment {
+  /** Throws `Failure('conflict')` when the program no longer reads. */
   write(bytes: Uint8Array): Promise<void>
   /** Closes standard input. */
   end(): void
@@ -161,6 +169,7 @@ export interface ExecSpec {
 }
 
 export interface ExecHandle extends Attachment {
+  /** Resolves when the program has ended; reads output that nobody else reads. */
   exitCode(): Promise<number>
 }
 
@@ -172,6 +181,7 @@ export interface ExitStatus {
 export interface ContainerState {
   id: string
   name: string
+  /** As the spec named it. */
   image: string
   labels: Labels
   status: 'created' | 'running' | 'exited' | 'restarting' | 'dead'

@@ -1,8 +1,15 @@
 /**
  * Router: host → process. Knows routes and backends, nothing of apps.
+ *
+ * The listener belongs to the caller: it hands each request to `handle` and each upgrade to `upgrade` when `knows(host)` says so. A host that
+ * no route names is answered with 404, never by another app. Codes, log lines and time limits are Heroku's
+ * (https://devcenter.heroku.com/articles/error-codes, https://devcenter.heroku.com/articles/http-routing).
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
+
+export { defaultLimits, type Limits } from './limits.ts'
+export { createRouter, type RouterOptions } from './router.ts'
 
 export interface Backend {
   /** Unique over time; a new process of the same app has another. `web.1` of release 7: `app-uuid/v7/web.1`. */
@@ -35,13 +42,17 @@ export interface RequestLine {
 }
 
 export interface Router {
-  /** Replaces the app's route; requests in flight on a backend that is gone from it go on to their end. */
+  /**
+   * Replaces the app's route; requests in flight on a backend that is gone from it go on to their end.
+   * Throws `Failure('conflict')` when another app has one of the hosts.
+   */
   set(route: Route): void
   delete(appId: string): void
-  /** Resolves when no request is in flight on this backend, or after `timeoutMs`. */
+  /** Resolves when no request is in flight on this backend, or after `timeoutMs`. Upgraded connections don't count: they end with the process. */
   drained(backendId: string, timeoutMs: number): Promise<void>
   knows(host: string): boolean
   handle(request: IncomingMessage, response: ServerResponse): void
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void
+  /** Ends everything that is in flight. Close the listener first. */
   close(): Promise<void>
 }

@@ -12,6 +12,7 @@ import type {
   SnapshotChange,
   StoredPipelineFilter,
 } from '../ci/index.ts'
+import { createRunnerStore, createSettingStore } from './ci-settings.ts'
 import {
   artifactOf,
   type CiTables,
@@ -29,8 +30,13 @@ type Db = Kysely<CiTables> | Transaction<CiTables>
 
 const endedStates: JobState[] = ['success', 'failed', 'canceled', 'skipped']
 
-/** Pipelines, jobs and artifacts. */
-export function createPipelineStore(db: Kysely<CiTables>): PipelineStore {
+/** All that `ci` keeps: its tables are its own. */
+export function createCiStore(database: Kysely<unknown>) {
+  const db = database as Kysely<CiTables>
+  return { ...createPipelineStore(db), ...createSettingStore(db), ...createRunnerStore(db) }
+}
+
+function createPipelineStore(db: Kysely<CiTables>): PipelineStore {
   return {
     insertPipeline: (pipeline, jobs) => db.transaction().execute(tx => insert(tx, pipeline, jobs)),
     snapshot: id => db.transaction().execute(tx => snapshotOf(tx, id)),
@@ -238,9 +244,7 @@ async function pipelinePage(tx: Db, projectId: number, filter: StoredPipelineFil
     .limit(filter.perPage)
     .offset((filter.page - 1) * filter.perPage)
     .execute()
-  const { total } = await query
-    .select(sql<number>`count(*)`.as('total'))
-    .executeTakeFirstOrThrow()
+  const { total } = await query.select(sql<number>`count(*)`.as('total')).executeTakeFirstOrThrow()
   return { items: rows.map(pipelineOf), total }
 }
 
@@ -257,9 +261,7 @@ async function jobPage(
     .limit(filter.perPage)
     .offset((filter.page - 1) * filter.perPage)
     .execute()
-  const { total } = await query
-    .select(sql<number>`count(*)`.as('total'))
-    .executeTakeFirstOrThrow()
+  const { total } = await query.select(sql<number>`count(*)`.as('total')).executeTakeFirstOrThrow()
   return { items: await withArtifacts(tx, rows), total }
 }
 
@@ -272,10 +274,7 @@ async function jobWhere(
 }
 
 function heldJobOf(
-  row: Pick<
-    Selectable<JobTable>,
-    'id' | 'pipeline_id' | 'status' | 'token_hash' | 'touched_at'
-  >,
+  row: Pick<Selectable<JobTable>, 'id' | 'pipeline_id' | 'status' | 'token_hash' | 'touched_at'>,
 ): HeldJob {
   return {
     id: row.id,

@@ -2,14 +2,19 @@
  * SQL: implements the ports that the modules declare. It holds no rules. One port call is one transaction.
  */
 import { Kysely } from 'kysely'
-import { createPipelineStore } from './ci.ts'
-import { createRunnerStore, createSettingStore } from './ci-settings.ts'
-import { type CiTables, ciMigrations } from './ci-tables.ts'
+import { accountMigrations, createAccountStore } from './accounts.ts'
+import { createCiStore } from './ci.ts'
+import { ciMigrations } from './ci-tables.ts'
 import { type Migration, migrate } from './migrate.ts'
+import { createRegistryStore, registryMigrations } from './registry.ts'
 import { sqliteDialect } from './sqlite.ts'
 
 /** In the order in which they run. Each module's store file exports its own. */
-const migrations: readonly Migration[] = [...ciMigrations]
+const migrations: readonly Migration[] = [
+  ...accountMigrations,
+  ...registryMigrations,
+  ...ciMigrations,
+]
 
 /** Opens (and brings up to date) the database in `file`; `:memory:` for tests. */
 export async function openStore(file: string) {
@@ -17,13 +22,11 @@ export async function openStore(file: string) {
   const db = new Kysely<unknown>({ dialect: sqliteDialect(file) })
   await migrate(db, migrations)
   return {
-    ci: createCiStore(db as Kysely<CiTables>),
+    accounts: createAccountStore(db),
+    registry: createRegistryStore(db),
+    ci: createCiStore(db),
     close: () => db.destroy(),
   }
-}
-
-function createCiStore(db: Kysely<CiTables>) {
-  return { ...createPipelineStore(db), ...createSettingStore(db), ...createRunnerStore(db) }
 }
 
 export type Store = Awaited<ReturnType<typeof openStore>>
