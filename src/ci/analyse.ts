@@ -67,6 +67,7 @@ async function mergedConfiguration(
     included: 0,
     size: 0,
     startedAt: performance.now(),
+    load: loadFile,
   }
   try {
     const origin = { name: file, ...(context.reader && { tree: context.reader }) }

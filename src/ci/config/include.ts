@@ -6,7 +6,6 @@ import type { VariableScope } from '../decide/variables.ts'
 import type { World } from '../decide/world.ts'
 import { readRules } from '../entries/rules.ts'
 import { resolveComponent } from './component.ts'
-import { loadFile } from './load.ts'
 import { deepMerge } from './merge.ts'
 import { child, isNull, isString, type MapNode, type Mark, type Node, toPlain } from './node.ts'
 import { didYouMean, Refusal, type Reporter } from './problems.ts'
@@ -25,7 +24,17 @@ export interface LoadSession {
   included: number
   size: number
   startedAt: number
+  /** Reads a file with its header, inputs and own includes (`loadFile`). */
+  load: LoadFile
 }
+
+export type LoadFile = (
+  text: string,
+  origin: FileOrigin,
+  given: Record<string, unknown>,
+  includedAt: Mark,
+  session: LoadSession,
+) => Promise<MapNode>
 
 /** Where a file comes from, so that its own `local` includes are found. */
 export interface FileOrigin {
@@ -231,7 +240,7 @@ async function readWanted(
   if (session.size > maxTotalSize) {
     throw new Refusal('Total size of combined CI/CD configuration is too big', wanted.mark)
   }
-  return loadFile(text, from, wanted.inputs, wanted.mark, session)
+  return session.load(text, from, wanted.inputs, wanted.mark, session)
 }
 
 interface Fetched {

@@ -18,13 +18,14 @@ const time =
 const date = /^\d{4}-(?:1[012]|0\d|\d)-(?:[12]\d|3[01]|0\d|\d)$/
 const sexagesimalInteger = /^[-+]?[0-9][0-9_]*(?::[0-5]?[0-9]){1,2}$/
 const sexagesimalFloat = /^[-+]?[0-9][0-9_]*(?::[0-5]?[0-9]){1,2}\.[0-9_]*$/
-const float = /^[-+]?(?:\d[\d_,]*)?(?:\.\d*(?:[eE][-+]\d+)?|[eE][-+]\d+)$/
+const float = /^[-+]?(?:\d[\d_,]*)?\.\d*(?:[eE][-+]\d+)?$/
 const integer =
   /^(?:[-+]?0b[01_,]+|[-+]?0[0-7_,]+|[-+]?(?:0|[1-9](?:[0-9]|,[0-9]|_[0-9])*)|[-+]?0x[\da-fA-F_,]+)$/
 
 /** What an unquoted scalar means. */
 export function scanPlain(source: string): ScannedScalar | RefusedScalar {
   if (source === '' || source === '~') return { type: 'null', value: null, text: '' }
+  if (source.includes('\n')) return string(source)
   if (word.test(source)) return source.length > 5 ? string(source) : keyword(source)
   if (date.test(source) && isCalendarDate(source)) return { refused: 'Date' }
   if (time.test(source)) return { refused: 'Time' }

@@ -259,7 +259,7 @@ class Converter {
       const key = this.#key(pair.key, keyMark)
       const end = (pair.key as YamlNode | null)?.range?.[1] ?? keyMark.offset
       const { node: value } = this.#convert(pair.value, end, level + 1)
-      if (key.name === '<<' && key.mayMerge && mergeInto(entries, value)) continue
+      if (key.name === '<<' && key.mayMerge && this.#merge(entries, value, keyMark)) continue
       if (entries.has(key.name) && !merged.has(entries.get(key.name)!)) {
         this.#remarks.push({
           mark: keyMark,
@@ -276,35 +276,48 @@ class Converter {
     return { kind: 'map', entries, mark }
   }
 
+  /**
+   * `<<: *one` and `<<: [*one, *two]`: shallow; an earlier list item wins over a later one. As in Psych the key's place counts: what is
+   * written after it wins, and it wins over what is written before. False: the value can't be merged and `<<` is an ordinary key.
+   */
+  #merge(entries: Map<string, Entry>, value: Node, mark: Mark): boolean {
+    const maps = value.kind === 'list' ? value.items : [value]
+    if (maps.length === 0 || maps.some(map => map.kind !== 'map')) return false
+    const fresh = new Map<string, Entry>()
+    for (const map of maps as MapNode[]) {
+      for (const [key, entry] of map.entries) if (!fresh.has(key)) fresh.set(key, entry)
+    }
+    for (const [key, entry] of fresh) {
+      const before = entries.get(key)
+      if (before && !merged.has(before)) {
+        this.#remarks.push({
+          mark,
+          message: `\`<<\` overrides \`${key}\`, which is written before it`,
+          hint: 'GitLab merges in order: put `<<` first',
+        })
+      }
+      const copy = { ...entry }
+      merged.add(copy)
+      entries.set(key, copy)
+    }
+    return true
+  }
+
   #key(node: YamlNode | null, mark: Mark): { name: string; type: ScalarType; mayMerge: boolean } {
     const key = this.#convert(node, mark.offset, 0).node
     if (key.kind !== 'scalar') {
       throw new Refusal('Invalid configuration format', mark, 'a key is a string')
     }
-    return { name: key.text, type: key.type, mayMerge: true }
+    return {
+      name: key.text,
+      type: key.type,
+      mayMerge: (node as { tag?: string } | null)?.tag !== 'tag:yaml.org,2002:str',
+    }
   }
 }
 
 /** Entries that came by `<<`: writing such a key afterwards is no duplicate. */
 const merged = new WeakSet<Entry>()
-
-/**
- * `<<: *one` and `<<: [*one, *two]`: shallow; a key that is written wins over a merged one, an earlier list item over a later one.
- * False: the value can't be merged and `<<` is an ordinary key.
- */
-function mergeInto(entries: Map<string, Entry>, value: Node): boolean {
-  const maps = value.kind === 'list' ? value.items : [value]
-  if (maps.length === 0 || maps.some(map => map.kind !== 'map')) return false
-  for (const map of maps as MapNode[]) {
-    for (const [key, entry] of map.entries) {
-      if (entries.has(key)) continue
-      const copy = { ...entry }
-      merged.add(copy)
-      entries.set(key, copy)
-    }
-  }
-  return true
-}
 
 function nullNode(mark: Mark): Node {
   return { kind: 'scalar', type: 'null', value: null, text: '', mark }
