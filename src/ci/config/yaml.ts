@@ -25,6 +25,7 @@ import {
 } from './node.ts'
 import { Refusal } from './problems.ts'
 import { scanPlain } from './scalars.ts'
+import { syntaxRefusal } from './yaml-syntax.ts'
 
 export interface YamlLimits {
   /** Of one file's text, in characters. */
@@ -66,7 +67,7 @@ export function parseYaml(name: string, text: string, limits = defaultYamlLimits
   const remarks: ParsedYaml['remarks'][number][] = []
   const nodes = documents.map(document => {
     const problem = document.errors[0]
-    if (problem) throw syntaxRefusal(problem, file)
+    if (problem) throw syntaxRefusal(problem, text, file)
     return new Converter(file, limits, remarks).document(document)
   })
   return { documents: nodes, remarks }
@@ -86,30 +87,6 @@ function composed(text: string, start: Mark): Document.Parsed[] {
     if (error instanceof RangeError) throw new Refusal('The parsed YAML is too big', start)
     throw error
   }
-}
-
-function syntaxRefusal(problem: { message: string; pos: [number, number] }, file: SourceFile) {
-  const mark = { file, offset: problem.pos[0] }
-  if (/call stack/.test(problem.message)) {
-    return new Refusal('The parsed YAML is too big', mark, 'it is nested too deep')
-  }
-  const line = file.lineStarts.findLastIndex(at => at <= mark.offset)
-  const column = mark.offset - (file.lineStarts[line] ?? 0)
-  const text = problem.message.split('\n')[0]!
-  return new Refusal(
-    `(<unknown>): ${text} at line ${line + 1} column ${column + 1}`,
-    mark,
-    syntaxHint(text),
-  )
-}
-
-function syntaxHint(text: string): string | undefined {
-  if (/tab/i.test(text)) return 'YAML is indented with spaces: replace the tab'
-  if (/nested mappings|compact mapping|mapping values/i.test(text)) {
-    return 'quote the value: a `: ` inside it starts a new mapping'
-  }
-  if (/indent|column/i.test(text)) return 'entries of one mapping or list start in the same column'
-  return undefined
 }
 
 /** Brackets nested so deep that the parser itself would recurse too far are refused before it runs. */
