@@ -3,12 +3,13 @@
  */
 import { Kysely } from 'kysely'
 import { accountMigrations, createAccountStore } from './accounts.ts'
+import { appMigrations, createAppsStore } from './apps.ts'
 import { type Migration, migrate } from './migrate.ts'
 import { createRegistryStore, registryMigrations } from './registry.ts'
 import { sqliteDialect } from './sqlite.ts'
 
 /** In the order in which they run. Each module's store file exports its own. */
-const migrations: readonly Migration[] = [...accountMigrations, ...registryMigrations]
+const migrations: readonly Migration[] = [...accountMigrations, ...registryMigrations, ...appMigrations]
 
 /** Opens (and brings up to date) the database in `file`; `:memory:` for tests. */
 export async function openStore(file: string) {
@@ -18,6 +19,7 @@ export async function openStore(file: string) {
   return {
     accounts: createAccountStore(db),
     registry: createRegistryStore(db),
+    apps: createAppsStore(db),
     close: () => db.destroy(),
   }
 }
