@@ -1,6 +1,7 @@
 /** What the pipelines need from the rest of the house. Adapters: `store/ci.ts`, and the composition root for the others. */
 import type { Project, User } from '../accounts/index.ts'
 import type { RunnerInfo } from '../protocol/index.ts'
+import type { SourceReader } from './context.ts'
 import type { Job, JobArtifactFile, JobState, Pipeline, SettingVariable } from './model.ts'
 import type { PipelineFilter } from './use-cases.ts'
 
@@ -37,6 +38,8 @@ export interface JobRecord extends Job {
   run?: JobRun
   /** The last sign of life from the runner. */
   touchedAt?: number
+  /** When its archive goes, or went. */
+  artifactsExpireAt?: number
   /** From its dotenv report. */
   dotenv: { key: string; value: string }[]
 }
@@ -85,6 +88,17 @@ export interface ActiveJob {
   timeoutSeconds?: number
 }
 
+/** The little that each call of a runner needs. */
+export interface HeldJob {
+  id: number
+  pipelineId: number
+  status: JobState
+  tokenHash?: string
+  touchedAt?: number
+}
+
+export type StoredPipelineFilter = Omit<PipelineFilter, 'username'> & { userId?: number }
+
 /** Each call is one transaction; what it answered is durable. */
 export interface PipelineStore {
   /** Gives the pipeline its id and its number within the project. */
@@ -98,7 +112,7 @@ export interface PipelineStore {
   pipeline(pipelineId: number): Promise<PipelineRecord | undefined>
   pipelines(
     projectId: number,
-    filter: PipelineFilter,
+    filter: StoredPipelineFilter,
   ): Promise<{ items: PipelineRecord[]; total: number }>
   /** Those that haven't ended: of one branch, or all. */
   activePipelines(of?: { projectId: number; ref: string }): Promise<number[]>
@@ -116,6 +130,8 @@ export interface PipelineStore {
   /** How many jobs run, by project id. */
   runningByProject(): Promise<Map<number, number>>
   activeJobs(states: readonly JobState[]): Promise<ActiveJob[]>
+  /** What a call of the job's runner is checked against. */
+  heldJob(jobId: number): Promise<HeldJob | undefined>
   touchJob(jobId: number, at: number): Promise<void>
 
   /** False: the job has a file of this type with another digest. The same one again changes nothing and is true. */
@@ -126,6 +142,7 @@ export interface PipelineStore {
   ): Promise<boolean>
   /** Forgets artifacts whose time is over; answers the digests that nobody refers to any more. */
   expireArtifacts(now: number, limit: number): Promise<string[]>
+  isArtifactKnown(digest: string): Promise<boolean>
 }
 
 export interface SettingStore {
@@ -176,16 +193,16 @@ export interface RunnerStore {
   deleteManager(runnerId: number, systemId: string): Promise<boolean>
 }
 
-/** The repository at one commit. */
-export interface SourceReader {
-  /** Undefined: there is no such file. */
-  readFile(projectId: number, sha: string, path: string): Promise<string | undefined>
+/** The repositories. */
+export interface Sources {
+  /** The tree of one commit, and what its file may include as this user may see it. */
+  reader(project: Project, user: User, sha: string): SourceReader
   commit(projectId: number, sha: string): Promise<CommitFacts | undefined>
-  /** Undefined when there is nothing to compare with (a new branch, a tag, a pipeline started by hand). */
+  /** Paths that differ between two commits. */
   changedPaths(projectId: number, before: string, after: string): Promise<string[]>
-  /** All files at that commit, for `rules:exists`. */
-  paths(projectId: number, sha: string): Promise<string[]>
-  /** Keeps the commit fetchable as `refs/pipelines/<id>`, also when its branch has moved on. */
+  /** Paths that changed on the way to `sha` since it left `revision` (`rules:changes:compare_to`). Undefined: there is no such revision. */
+  changedSince(projectId: number, revision: string, sha: string): Promise<string[] | undefined>
+  /** Keeps the commit fetchable as `refs/pipelines/<id>`, also when its branch has moved on. Idempotent. */
   keep(projectId: number, pipelineId: number, sha: string): Promise<void>
   /** Undoes `keep`. */
   release(projectId: number, pipelineId: number): Promise<void>
@@ -208,6 +225,7 @@ export interface TraceSink {
 /** Where artifacts go: content-addressed. */
 export interface ArtifactStore {
   write(body: AsyncIterable<Uint8Array>): Promise<{ digest: string; sizeBytes: number }>
+  has(digest: string): Promise<boolean>
   /** Throws `Failure('not_found')`. */
   read(digest: string): Promise<AsyncIterable<Uint8Array>>
   delete(digest: string): Promise<void>
@@ -215,7 +233,7 @@ export interface ArtifactStore {
 
 /** The part of `accounts` that pipelines use. */
 export interface CiAccounts {
-  user(id: number): Promise<User | undefined>
+  user(idOrName: number | string): Promise<User | undefined>
   project(id: number): Promise<Project | undefined>
   /** A second call for the same job replaces the first token. */
   issueJobToken(job: { jobId: number; projectId: number; userId: number }): Promise<string>

@@ -1,6 +1,8 @@
 /**
  * Logs: append, mask, follow. One implementation for job traces and app logs, over `blobs`' append-only files.
  */
+export { createLogs } from './logs.ts'
+export { createMasker } from './masker.ts'
 
 /** A growing text. Offsets are bytes. Any number of readers; one writer at a time. */
 export interface Logs {
@@ -14,7 +16,7 @@ export interface Logs {
   read(key: string, start: number, end?: number): Promise<AsyncIterable<Uint8Array>>
   /** Everything from `start` on, as it comes, until `close(key)` was called or the signal aborts. */
   follow(key: string, start: number, signal: AbortSignal): AsyncIterable<Uint8Array>
-  /** No more will come: followers end after the last byte. */
+  /** No more will come: followers end after the last byte, those who come later too. Idempotent. */
   close(key: string): Promise<void>
   delete(key: string): Promise<void>
 }

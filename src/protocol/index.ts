@@ -25,6 +25,8 @@ export interface JobImage {
   command?: string[]
   pull_policy?: string[]
   variables?: JobVariable[]
+  /** Other keys than these make the official runner fail the job. */
+  executor_opts?: { docker: { platform?: string; user?: string } }
 }
 
 export interface JobStep {

@@ -4,12 +4,19 @@
 import { Kysely } from 'kysely'
 import { accountMigrations, createAccountStore } from './accounts.ts'
 import { appMigrations, createAppsStore } from './apps.ts'
+import { createCiStore } from './ci.ts'
+import { ciMigrations } from './ci-tables.ts'
 import { type Migration, migrate } from './migrate.ts'
 import { createRegistryStore, registryMigrations } from './registry.ts'
 import { sqliteDialect } from './sqlite.ts'
 
 /** In the order in which they run. Each module's store file exports its own. */
-const migrations: readonly Migration[] = [...accountMigrations, ...registryMigrations, ...appMigrations]
+const migrations: readonly Migration[] = [
+  ...accountMigrations,
+  ...registryMigrations,
+  ...ciMigrations,
+  ...appMigrations,
+]
 
 /** Opens (and brings up to date) the database in `file`; `:memory:` for tests. */
 export async function openStore(file: string) {
@@ -19,6 +26,7 @@ export async function openStore(file: string) {
   return {
     accounts: createAccountStore(db),
     registry: createRegistryStore(db),
+    ci: createCiStore(db),
     apps: createAppsStore(db),
     close: () => db.destroy(),
   }
