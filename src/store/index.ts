@@ -3,6 +3,7 @@
  */
 import { Kysely } from 'kysely'
 import { accountMigrations, createAccountStore } from './accounts.ts'
+import { appMigrations, createAppsStore } from './apps.ts'
 import { createCiStore } from './ci.ts'
 import { ciMigrations } from './ci-tables.ts'
 import { type Migration, migrate } from './migrate.ts'
@@ -14,6 +15,7 @@ const migrations: readonly Migration[] = [
   ...accountMigrations,
   ...registryMigrations,
   ...ciMigrations,
+  ...appMigrations,
 ]
 
 /** Opens (and brings up to date) the database in `file`; `:memory:` for tests. */
@@ -25,6 +27,7 @@ export async function openStore(file: string) {
     accounts: createAccountStore(db),
     registry: createRegistryStore(db),
     ci: createCiStore(db),
+    apps: createAppsStore(db),
     close: () => db.destroy(),
   }
 }
