@@ -203,7 +203,10 @@ export function createApps(options: AppsOptions): Apps {
       const target = await store.release(appId, idOrVersion)
       if (target === undefined) throw new Failure('not_found', "Couldn't find that release.")
       if (target.status !== 'succeeded')
-        throw new Failure('invalid', `Release v${target.version} didn't succeed: it can't be rolled back to.`)
+        throw new Failure(
+          'invalid',
+          `Release v${target.version} didn't succeed: it can't be rolled back to.`,
+        )
       if (Object.keys(target.images).length === 0)
         throw new Failure('invalid', `Release v${target.version} has no image to go back to.`)
       const { images, config } = target

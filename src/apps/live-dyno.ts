@@ -87,7 +87,9 @@ async function untilReady(deps: DynoDeps, dyno: LiveDyno, timing: Timing): Promi
     const state = await engine.inspect(dyno.containerId)
     if (state?.status !== 'running') {
       await dyno.follower?.ended(1_000)
-      throw new Error(`Process exited with status ${state?.exitCode ?? 'unknown'} while it was starting`)
+      throw new Error(
+        `Process exited with status ${state?.exitCode ?? 'unknown'} while it was starting`,
+      )
     }
     const address = state.addresses[networkName(deps.instanceId, dyno.spec.appId)]
     if (isWeb && address && (await traffic.accepts(address, port, deps.signal()))) return
@@ -116,7 +118,11 @@ export async function stopDyno(deps: DynoDeps, dyno: LiveDyno, graceMs: number):
   }
 }
 
-async function ensureNetwork(engine: Engine, name: string, labels: Readonly<Record<string, string>>): Promise<void> {
+async function ensureNetwork(
+  engine: Engine,
+  name: string,
+  labels: Readonly<Record<string, string>>,
+): Promise<void> {
   const { networks } = await engine.list(labels)
   if (!networks.some(one => one.name === name)) await engine.createNetwork(name, labels)
 }

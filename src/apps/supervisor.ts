@@ -1,16 +1,15 @@
 /** Makes what runs match the current release: releases, scaling, crashes, adoption after a restart. One app's work is done one piece after the other. */
 import { Failure, type Gate, KeyedMutex, messageOf } from '../lib/index.ts'
 import type { AppsOptions, Timing } from './apps.ts'
-import { foundOf, instanceLabels, networkName } from './containers.ts'
-import { type LiveDyno, startDyno, stopDyno, type DynoDeps } from './live-dyno.ts'
+import { foundOf, instanceLabels, networkName, port } from './containers.ts'
 import { backoffMs, nextState } from './dyno.ts'
 import { Follower } from './follow.ts'
 import { desiredDynos } from './formation.ts'
 import type { App, Apps, Dyno, Release } from './index.ts'
+import { type DynoDeps, type LiveDyno, startDyno, stopDyno } from './live-dyno.ts'
 import type { LogBook } from './log-book.ts'
 import { supersede } from './release.ts'
 import { routeOf } from './route.ts'
-import { port } from './containers.ts'
 
 export interface SupervisorOptions extends Omit<AppsOptions, 'timing'> {
   timing: Timing
@@ -34,12 +33,20 @@ export function createSupervisor(options: SupervisorOptions) {
 
   const dynosOf = (appId: string) => live.get(appId) ?? []
 
-  async function changeState(dyno: LiveDyno, event: Parameters<typeof nextState>[1]): Promise<void> {
+  async function changeState(
+    dyno: LiveDyno,
+    event: Parameters<typeof nextState>[1],
+  ): Promise<void> {
     const before = dyno.state
     dyno.state = nextState(before, event)
     if (dyno.state === before) return
     dyno.updatedAt = clock.now()
-    await write(dyno.spec.appId, 'heroku', dyno.spec.name, `State changed from ${before} to ${dyno.state}`)
+    await write(
+      dyno.spec.appId,
+      'heroku',
+      dyno.spec.name,
+      `State changed from ${before} to ${dyno.state}`,
+    )
     emit({ type: 'dyno', appId: dyno.spec.appId, name: dyno.spec.name, state: dyno.state })
   }
 
@@ -73,7 +80,8 @@ export function createSupervisor(options: SupervisorOptions) {
       const failure = await tryRelease(app, run)
       const isInterrupted = failure !== undefined && stop.aborted
       if (isInterrupted) return
-      for (const one of dropped) await settle(one, 'superseded by a newer release before it started')
+      for (const one of dropped)
+        await settle(one, 'superseded by a newer release before it started')
       for (const one of joined) await settle(one, failure)
     }
   }
@@ -112,7 +120,11 @@ export function createSupervisor(options: SupervisorOptions) {
     }
   }
 
-  async function settle(release: Release, failure: string | undefined, current = false): Promise<void> {
+  async function settle(
+    release: Release,
+    failure: string | undefined,
+    current = false,
+  ): Promise<void> {
     const status = failure === undefined ? ('succeeded' as const) : ('failed' as const)
     const end = { status, current, at: clock.now(), ...(failure !== undefined && { failure }) }
     if (!(await store.settleRelease(release.id, end))) return
@@ -120,9 +132,13 @@ export function createSupervisor(options: SupervisorOptions) {
     options.settled.wake()
   }
 
-  async function pullAll(release: Release, types: ReadonlySet<string>): Promise<Map<string, string>> {
+  async function pullAll(
+    release: Release,
+    types: ReadonlySet<string>,
+  ): Promise<Map<string, string>> {
     const pulled = new Map<string, string>()
-    for (const type of types) pulled.set(type, await options.images.pull(release.images[type]!, stop))
+    for (const type of types)
+      pulled.set(type, await options.images.pull(release.images[type]!, stop))
     return pulled
   }
 
@@ -137,12 +153,17 @@ export function createSupervisor(options: SupervisorOptions) {
       !replaceTypes.includes(dyno.spec.type) &&
       desired.some(one => one.name === dyno.spec.name)
     const surplus = dynosOf(appId).filter(dyno => !isWanted(dyno))
-    const missing = desired.filter(one => !dynosOf(appId).some(dyno => dyno.spec.name === one.name && isWanted(dyno)))
+    const missing = desired.filter(
+      one => !dynosOf(appId).some(dyno => dyno.spec.name === one.name && isWanted(dyno)),
+    )
     if (missing.length > 0) {
       const images = await pullAll(release, new Set(missing.map(one => one.type)))
       await Promise.all(missing.map(one => bringUp(app, release, one, images.get(one.type)!, 0)))
     }
-    live.set(appId, dynosOf(appId).filter(dyno => !surplus.includes(dyno)))
+    live.set(
+      appId,
+      dynosOf(appId).filter(dyno => !surplus.includes(dyno)),
+    )
     await emit({ type: 'route', appId })
     await Promise.all(surplus.map(dyno => retire(dyno)))
   }
@@ -157,7 +178,12 @@ export function createSupervisor(options: SupervisorOptions) {
   ): Promise<void> {
     const dyno = await startDyno(deps, app, release, one, image)
     dyno.crashes = crashes
-    live.set(app.id, [...dynosOf(app.id).filter(other => other.spec.name !== one.name || other.spec.releaseId !== release.id), dyno])
+    live.set(app.id, [
+      ...dynosOf(app.id).filter(
+        other => other.spec.name !== one.name || other.spec.releaseId !== release.id,
+      ),
+      dyno,
+    ])
     try {
       await dyno.ready
       await changeState(dyno, 'ready')
@@ -177,7 +203,9 @@ export function createSupervisor(options: SupervisorOptions) {
     dyno.crashes = wasStable ? 1 : dyno.crashes + 1
     await emit({ type: 'route', appId })
     await dyno.follower?.ended(1_000)
-    await engine.remove(dyno.containerId).catch(error => log.warn({ reason: messageOf(error) }, 'container not removed'))
+    await engine
+      .remove(dyno.containerId)
+      .catch(error => log.warn({ reason: messageOf(error) }, 'container not removed'))
     const pause = backoffMs(dyno.crashes, timing.firstBackoffMs, timing.maxBackoffMs)
     await clock.sleep(pause, stop).catch(() => {})
     if (stop.aborted) return
@@ -195,7 +223,8 @@ export function createSupervisor(options: SupervisorOptions) {
   /** Out of the route already: lets requests end, then stops it. */
   async function retire(dyno: LiveDyno): Promise<void> {
     dyno.isLeaving = true
-    if (dyno.backend !== undefined && dyno.state === 'up') await options.traffic.drained(dyno.backend.id, timing.drainMs)
+    if (dyno.backend !== undefined && dyno.state === 'up')
+      await options.traffic.drained(dyno.backend.id, timing.drainMs)
     await write(dyno.spec.appId, 'heroku', dyno.spec.name, 'Stopping all processes with SIGTERM')
     await stopDyno(deps, dyno, timing.stopGraceMs)
     await changeState(dyno, 'stopped')
@@ -205,7 +234,12 @@ export function createSupervisor(options: SupervisorOptions) {
     for (const dynos of live.values()) {
       const dyno = dynos.find(one => one.containerId === containerId)
       if (dyno === undefined || dyno.isLeaving || dyno.state !== 'up') continue
-      await write(dyno.spec.appId, 'heroku', dyno.spec.name, `Process exited with status ${exitCode ?? 'unknown'}`)
+      await write(
+        dyno.spec.appId,
+        'heroku',
+        dyno.spec.name,
+        `Process exited with status ${exitCode ?? 'unknown'}`,
+      )
       await crashed(dyno)
     }
   }
@@ -219,21 +253,41 @@ export function createSupervisor(options: SupervisorOptions) {
       const release = await store.releaseById(found.releaseId)
       const type = found.dyno.replace(/\.\d+$/, '')
       const host = container.addresses[networkName(options.instanceId, found.appId)]
-      const isAdoptable = app && release?.current && container.status === 'running' && host !== undefined
+      const isAdoptable =
+        app && release?.current && container.status === 'running' && host !== undefined
       if (!isAdoptable) {
         await engine.remove(container.id)
         continue
       }
       const now = clock.now()
       const spec = {
-        ...{ id: found.dynoId, appId: app.id, appName: app.name, name: found.dyno, type, size: found.size },
-        ...{ releaseId: release.id, releaseVersion: release.version, config: release.config, image: container.image, command: '' },
+        ...{
+          id: found.dynoId,
+          appId: app.id,
+          appName: app.name,
+          name: found.dyno,
+          type,
+          size: found.size,
+        },
+        ...{
+          releaseId: release.id,
+          releaseVersion: release.version,
+          config: release.config,
+          image: container.image,
+          command: '',
+        },
       }
       const dyno: LiveDyno = {
         ...{ spec, containerId: container.id, state: 'up', crashes: 0, isLeaving: false },
         ...{ ready: Promise.resolve(), createdAt: container.startedAt ?? now, updatedAt: now },
-        ...(type === 'web' && { backend: { id: `${app.id}/${container.id}`, dyno: found.dyno, host, port } }),
-        follower: new Follower(options, { appId: app.id, dyno: found.dyno, containerId: container.id }, true),
+        ...(type === 'web' && {
+          backend: { id: `${app.id}/${container.id}`, dyno: found.dyno, host, port },
+        }),
+        follower: new Follower(
+          options,
+          { appId: app.id, dyno: found.dyno, containerId: container.id },
+          true,
+        ),
       }
       live.set(app.id, [...dynosOf(app.id), dyno])
     }
@@ -241,7 +295,8 @@ export function createSupervisor(options: SupervisorOptions) {
 
   async function watch(signal: AbortSignal): Promise<void> {
     for await (const event of engine.events(instanceLabels(options.instanceId), signal)) {
-      if (event.type === 'die' && event.id !== undefined) died(event.id, event.exitCode).catch(report)
+      if (event.type === 'die' && event.id !== undefined)
+        died(event.id, event.exitCode).catch(report)
       if (event.type === 'resync') resync().catch(report)
     }
   }
@@ -251,7 +306,8 @@ export function createSupervisor(options: SupervisorOptions) {
     const { containers } = await engine.list(instanceLabels(options.instanceId))
     const running = new Set(containers.filter(one => one.status === 'running').map(one => one.id))
     for (const dyno of [...live.values()].flat())
-      if (dyno.state === 'up' && !running.has(dyno.containerId)) died(dyno.containerId, undefined).catch(report)
+      if (dyno.state === 'up' && !running.has(dyno.containerId))
+        died(dyno.containerId, undefined).catch(report)
   }
 
   const report = (error: unknown) => {
@@ -263,10 +319,26 @@ export function createSupervisor(options: SupervisorOptions) {
     dynos: (appId: string): Dyno[] =>
       dynosOf(appId).map(({ spec, state, createdAt, updatedAt }) => {
         const { id, name, type, command, size, releaseId, releaseVersion } = spec
-        return { id, appId, name, type, command, state, releaseId, releaseVersion, size, createdAt, updatedAt }
+        return {
+          id,
+          appId,
+          name,
+          type,
+          command,
+          state,
+          releaseId,
+          releaseVersion,
+          size,
+          createdAt,
+          updatedAt,
+        }
       }),
     async route(appId: string): ReturnType<Apps['route']> {
-      const [app, releases, formation] = [await store.app(appId), await store.releases(appId), await store.formation(appId)]
+      const [app, releases, formation] = [
+        await store.app(appId),
+        await store.releases(appId),
+        await store.formation(appId),
+      ]
       const web = dynosOf(appId).filter(dyno => dyno.spec.type === 'web')
       return routeOf({
         maintenance: app?.maintenance ?? false,
@@ -278,11 +350,17 @@ export function createSupervisor(options: SupervisorOptions) {
     },
     /** Replaces dynos one by one after their successors are up, without a new release. */
     async restart(appId: string, what: { type?: string; name?: string }): Promise<void> {
-      const isMeant = (dyno: LiveDyno) => (what.name === undefined || dyno.spec.name === what.name) && (what.type === undefined || dyno.spec.type === what.type)
-      if (what.name !== undefined && !dynosOf(appId).some(isMeant)) throw new Failure('not_found', "Couldn't find that dyno.")
+      const isMeant = (dyno: LiveDyno) =>
+        (what.name === undefined || dyno.spec.name === what.name) &&
+        (what.type === undefined || dyno.spec.type === what.type)
+      if (what.name !== undefined && !dynosOf(appId).some(isMeant))
+        throw new Failure('not_found', "Couldn't find that dyno.")
       await mutex.run(appId, async () => {
         const old = dynosOf(appId).filter(isMeant)
-        live.set(appId, dynosOf(appId).filter(dyno => !old.includes(dyno)))
+        live.set(
+          appId,
+          dynosOf(appId).filter(dyno => !old.includes(dyno)),
+        )
         await reconcile(appId, [])
         await Promise.all(old.map(dyno => retire(dyno)))
       })
