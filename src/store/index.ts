@@ -6,6 +6,7 @@ import { accountMigrations, createAccountStore } from './accounts.ts'
 import { createPipelineStore } from './ci.ts'
 import { createRunnerStore, createSettingStore } from './ci-settings.ts'
 import { type CiTables, ciMigrations } from './ci-tables.ts'
+import { createGitStore, gitMigrations } from './git.ts'
 import { type Migration, migrate } from './migrate.ts'
 import { createRegistryStore, registryMigrations } from './registry.ts'
 import { sqliteDialect } from './sqlite.ts'
@@ -15,6 +16,7 @@ const migrations: readonly Migration[] = [
   ...accountMigrations,
   ...registryMigrations,
   ...ciMigrations,
+  ...gitMigrations,
 ]
 
 /** Opens (and brings up to date) the database in `file`; `:memory:` for tests. */
@@ -26,6 +28,7 @@ export async function openStore(file: string) {
     accounts: createAccountStore(db),
     registry: createRegistryStore(db),
     ci: createCiStore(db as Kysely<CiTables>),
+    git: createGitStore(db),
     close: () => db.destroy(),
   }
 }
