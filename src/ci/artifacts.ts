@@ -98,7 +98,10 @@ function checkKind(upload: ArtifactUpload): void {
 
 /** The last part of the path, without what a header or a file system could trip over. */
 function safeName(filename: string): string {
-  const base = filename.split(/[/\\]/).pop()!.replace(/[\u0000-\u001f\u007f"]/g, '')
+  const base = filename
+    .split(/[/\\]/)
+    .pop()!
+    .replace(/[\u0000-\u001f\u007f"]/g, '')
   return base === '' || base === '.' || base === '..' ? 'artifacts' : base.slice(0, 255)
 }
 
@@ -145,7 +148,10 @@ function unzip(bytes: Uint8Array, maxOutputLength: number): Promise<string> {
       const isTooLarge = 'code' in error && error.code === 'ERR_BUFFER_TOO_LARGE'
       reject(
         isTooLarge
-          ? new Failure('invalid', `Dotenv Artifact Too Big. Maximum Allowable Size: ${maxOutputLength}`)
+          ? new Failure(
+              'invalid',
+              `Dotenv Artifact Too Big. Maximum Allowable Size: ${maxOutputLength}`,
+            )
           : new Failure('invalid', 'The dotenv report is not gzip'),
       )
     })

@@ -150,7 +150,8 @@ async function attempt<T>(
   if (change) {
     // Before the save, so that no crash leaves a token that outlives its job.
     for (const { job, before } of transitions) {
-      if (holdsRunner(before) && !holdsRunner(job.status)) await core.accounts.revokeJobToken(job.id)
+      if (holdsRunner(before) && !holdsRunner(job.status))
+        await core.accounts.revokeJobToken(job.id)
     }
     const saved = await core.store.save(change)
     if (!saved) return undefined

@@ -1,13 +1,18 @@
 /** An event on a ref becomes a pipeline, or the reason why not. */
 import { Failure, messageOf } from '../lib/index.ts'
 import { compile } from './compile.ts'
-import type { Compiled, CompileContext, CompileVariable } from './context.ts'
+import type { CompileContext, Compiled, CompileVariable } from './context.ts'
 import type { Core } from './core.ts'
 import type { PipelineState, SettingVariable } from './model.ts'
 import { cancelJob, jobsToAutoCancel } from './outcomes.ts'
 import type { Plan, PlanJob, Problem } from './plan.ts'
 import type { CommitFacts, NewJobRecord, PipelineRecord, Snapshot } from './ports.ts'
-import { projectVariables, type RefFacts, refVariables, userVariables } from './predefined-variables.ts'
+import {
+  projectVariables,
+  type RefFacts,
+  refVariables,
+  userVariables,
+} from './predefined-variables.ts'
 import { publicJob } from './public.ts'
 import { readPushOptions } from './push-options.ts'
 import type { NewPipeline, PipelineOutcome } from './use-cases.ts'
@@ -54,7 +59,9 @@ export async function createPipeline(core: Core, request: NewPipeline): Promise<
     }
   }
   if (source === 'push' && (options.skip || skipsPipeline(commit.message))) {
-    const reason = options.skip ? 'The push asked for no pipeline (ci.skip)' : 'The commit message asks for no pipeline ([ci skip])'
+    const reason = options.skip
+      ? 'The push asked for no pipeline (ci.skip)'
+      : 'The commit message asks for no pipeline ([ci skip])'
     await store(core, event, { ...emptyPlan }, 'skipped')
     return { kind: 'none', reason, problems: event.problems }
   }
@@ -241,7 +248,11 @@ function compileVariables(core: Core, event: Event): CompileVariable[] {
   const predefined = [...projectVariables(request.project, server), ...refVariables(facts)]
   return [
     ...predefined.map(({ key, value }) => ({ key, value, origin: 'predefined' as const })),
-    ...userVariables(request.user).map(({ key, value }) => ({ key, value, origin: 'user' as const })),
+    ...userVariables(request.user).map(({ key, value }) => ({
+      key,
+      value,
+      origin: 'user' as const,
+    })),
     ...event.settings
       .filter(setting => facts.protected || !setting.protected)
       .map(setting => ({

@@ -58,7 +58,7 @@ export function draftOf(snapshot: Snapshot, now: number): Draft {
     },
     replace(id, patch) {
       const temporary = -1 - replaced.length
-      const job = { ...freshAttempt(jobs.get(id)!, now), ...patch, id: temporary }
+      const job: JobRecord = { ...freshAttempt(jobs.get(id)!, now), ...patch, id: temporary }
       stamp(job, now)
       jobs.set(temporary, job)
       jobs.set(id, { ...jobs.get(id)!, retriedBy: temporary })
@@ -115,8 +115,9 @@ function stamp(job: JobRecord, now: number): void {
   if (isCompleted(job.status)) job.finishedAt ??= now
 }
 
-function freshAttempt(job: JobRecord, now: number): NewJobRecord {
+function freshAttempt(job: JobRecord, now: number): Omit<JobRecord, 'id'> {
   return {
+    pipelineId: job.pipelineId,
     projectId: job.projectId,
     userId: job.userId,
     name: job.name,

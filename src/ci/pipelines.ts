@@ -33,9 +33,7 @@ export function createPipelines(options: PipelinesOptions): Pipelines {
   }
 }
 
-function queries(
-  core: Core,
-): Pick<Pipelines, 'get' | 'list' | 'jobs' | 'job' | 'projectJobs'> {
+function queries(core: Core): Pick<Pipelines, 'get' | 'list' | 'jobs' | 'job' | 'projectJobs'> {
   const { store } = core
   return {
     get: id => store.pipeline(id),
@@ -71,10 +69,7 @@ async function list(
 
 function jobCommands(core: Core): Pick<Pipelines, 'play' | 'retry' | 'cancel'> {
   /** Answers the job whose id `work` answers. */
-  const changeJob = async (
-    jobId: number,
-    work: (draft: Draft) => number,
-  ): Promise<Job> => {
+  const changeJob = async (jobId: number, work: (draft: Draft) => number): Promise<Job> => {
     const job = await core.store.job(jobId)
     if (!job) throw new Failure('not_found', 'Job Not Found')
     const changed: Changed<number> = await core.change(job.pipelineId, draft => {

@@ -95,6 +95,8 @@ export interface Git {
   changedPaths(projectId: number, before: string, after: string): Promise<string[]>
   /** Keeps `sha` fetchable as `ref` (`refs/pipelines/7`) after its branch has moved. */
   keepRef(projectId: number, ref: string, sha: string): Promise<void>
+  /** Undoes `keepRef`. Idempotent. */
+  dropRef(projectId: number, ref: string): Promise<void>
 
   /** Ends the git programs that run, and waits for the answers under way. A push whose refs are in place is still told to `onPush`. */
   close(): Promise<void>

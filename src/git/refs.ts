@@ -7,7 +7,7 @@ import type { Reads } from './reads.ts'
 import { isSha, refProblem, zeros } from './ref-name.ts'
 import type { Repositories } from './repositories.ts'
 
-export type RefCalls = Pick<Git, 'createBranch' | 'deleteBranch' | 'keepRef'>
+export type RefCalls = Pick<Git, 'createBranch' | 'deleteBranch' | 'keepRef' | 'dropRef'>
 
 export interface RefParts {
   accounts: Accounts
@@ -61,15 +61,26 @@ export function createRefCalls(parts: RefParts): RefCalls {
       await change(project, user, { ref, before, after: zeros })
     },
     async keepRef(projectId, ref, sha) {
-      const problem = refProblem(ref)
-      if (problem !== undefined || !isSha(sha))
-        throw new Failure('invalid', `The ref ${ref} ${problem ?? 'needs a full SHA'}.`)
-      const stdin = `update ${ref}\0${sha}\0\0`
-      await program.run(repositories.path(projectId), ['update-ref', '--stdin', '-z'], {
-        input: stdin,
-      })
+      checkKept(ref)
+      if (!isSha(sha)) throw new Failure('invalid', `${sha} is not a full SHA.`)
+      const input = `update ${ref}\0${sha}\0\0`
+      await program.run(repositories.path(projectId), ['update-ref', '--stdin', '-z'], { input })
+    },
+    async dropRef(projectId, ref) {
+      checkKept(ref)
+      if (!(await repositories.exists(projectId))) return
+      const input = `delete ${ref}\0\0`
+      await program.run(repositories.path(projectId), ['update-ref', '--stdin', '-z'], { input })
     },
   }
+}
+
+/** Refs of Slipway's own are below `refs/pipelines`, where nobody can push. */
+function checkKept(ref: string): void {
+  const problem = ref.startsWith('refs/pipelines/')
+    ? refProblem(ref)
+    : 'is not below refs/pipelines'
+  if (problem !== undefined) throw new Failure('invalid', `The ref ${ref} ${problem}.`)
 }
 
 function branchRef(name: string): string {

@@ -79,9 +79,7 @@ export class Trace {
   /** Runs `work` as a section with its headline; the section ends also when the work fails. */
   async section<T>(name: string, headline: string, work: () => Promise<T>): Promise<T> {
     const mark = (make: typeof format.sectionStart) =>
-      this.#options.sections
-        ? make(name, Math.floor(this.#options.clock.now() / 1000))
-        : ''
+      this.#options.sections ? make(name, Math.floor(this.#options.clock.now() / 1000)) : ''
     this.#line(mark(format.sectionStart) + format.headline(headline))
     try {
       return await work()
@@ -126,7 +124,10 @@ export class Trace {
     if (this.#exceeded || bytes.length === 0) return
     const { limitBytes } = this.#options
     const room = limitBytes - this.#accepted
-    if (bytes.length <= room) return this.#enqueue(bytes)
+    if (bytes.length <= room) {
+      this.#enqueue(bytes)
+      return
+    }
     this.#exceeded = true
     this.#enqueue(bytes.subarray(0, wholeCharacters(bytes, room)))
     this.#enqueue(this.#encoder.encode(format.limitExceeded(limitBytes)))

@@ -57,7 +57,10 @@ export function resolveVariables(payload: JobPayload, facts: RunnerFacts): Varia
   }
   const resolved = new Map<string, ResolvedVariable>()
   for (const [key, variable] of all)
-    resolved.set(key, resolve(variable, facts.projectDir, value => expand(value, lookup)))
+    resolved.set(
+      key,
+      resolve(variable, facts.projectDir, value => expand(value, lookup)),
+    )
   return resolved
 }
 

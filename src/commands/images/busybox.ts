@@ -11,6 +11,7 @@ const layer: LayerRecipe = {
 }
 
 export const busybox: StandIn = {
+  name: 'busybox',
   repository: 'docker.io/library/busybox',
   tags: ['latest'],
   layers: [layer],

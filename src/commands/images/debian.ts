@@ -115,6 +115,7 @@ async function packageSources(): Promise<NonNullable<RootfsSpec['files']>> {
 }
 
 export const debian: StandIn = {
+  name: 'debian',
   repository: 'docker.io/library/debian',
   tags: ['bookworm-slim'],
   layers: [layer],

@@ -48,6 +48,7 @@ const daemon: LayerRecipe = {
 }
 
 export const dockerCli: StandIn = {
+  name: 'docker',
   repository: 'docker.io/library/docker',
   tags: ['cli'],
   layers: [base, docker],
@@ -61,6 +62,7 @@ export const dockerCli: StandIn = {
 
 /** `latest` and `dind` are one image, as on Docker Hub. */
 export const dockerEngine: StandIn = {
+  name: 'docker',
   repository: 'docker.io/library/docker',
   tags: ['latest', 'dind'],
   layers: [base, docker, daemon],

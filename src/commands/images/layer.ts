@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto'
-import { createReadStream, createWriteStream } from 'node:fs'
+import { createReadStream, createWriteStream, readFileSync } from 'node:fs'
 import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
+import { sha256 } from '../../lib/index.ts'
 import type { Packages, UnpackedPackage } from './packages.ts'
 import { type RootfsSpec, rootfs } from './rootfs.ts'
 import { busyboxFrom } from './skeleton.ts'
@@ -53,10 +54,16 @@ export function recipeId(recipe: LayerRecipe): string {
     if (value instanceof Uint8Array) return Buffer.from(value).toString('base64')
     return typeof value === 'function' ? undefined : value
   }
-  return createHash('sha256').update(JSON.stringify(recipe, seen)).digest('hex').slice(0, 16)
+  return sha256(`${system()}\n${JSON.stringify(recipe, seen)}`).slice(0, 16)
 }
 
-/** The layer from the cache, or made now. */
+/** Another system brings other packages. */
+function system(): string {
+  const release = readFileSync('/etc/os-release', { encoding: 'utf8', flag: 'r' })
+  return `${/^VERSION_ID=.*$/m.exec(release)?.[0]} ${/^ID=.*$/m.exec(release)?.[0]} ${process.arch}`
+}
+
+/** The layer from the cache, or made now. Several processes may make the same one: the last wins, with the same bytes. */
 export async function layerOf(
   recipe: LayerRecipe,
   options: { directory: string; packages: Packages; signal?: AbortSignal },
@@ -65,14 +72,14 @@ export async function layerOf(
   const known = await readFile(`${path}.json`, 'utf8').catch(() => undefined)
   if (known !== undefined) return { ...(JSON.parse(known) as Omit<Layer, 'path'>), path }
   await mkdir(dirname(path), { recursive: true })
-  const partial = `${path}.partial`
+  const partial = `${path}.${process.pid}.partial`
   try {
     const spec = await specOf(recipe, options.packages, options.signal)
     const sums = await compress(rootfs(spec), partial, options.signal)
     const layer = { ...sums, sizeBytes: (await stat(partial)).size }
     await rename(partial, path)
-    await writeFile(`${path}.json.partial`, JSON.stringify(layer))
-    await rename(`${path}.json.partial`, `${path}.json`)
+    await writeFile(partial, JSON.stringify(layer))
+    await rename(partial, `${path}.json`)
     return { ...layer, path }
   } finally {
     await rm(partial, { force: true })

@@ -48,6 +48,7 @@ function npmLayer(): LayerRecipe | undefined {
 export function node(): StandIn {
   const npm = npmLayer()
   return {
+    name: 'node',
     repository: 'docker.io/library/node',
     tags: ['24-slim'],
     layers: npm === undefined ? [base, nodeLayer] : [base, nodeLayer, npm],

@@ -16,6 +16,7 @@ const layer: LayerRecipe = {
 }
 
 export const python: StandIn = {
+  name: 'python',
   repository: 'docker.io/library/python',
   tags: ['3.11-slim'],
   layers: [base, layer],

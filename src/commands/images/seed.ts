@@ -1,28 +1,25 @@
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
-import { Failure, sha256 } from '../../lib/index.ts'
-import type { Registry } from '../../registry/index.ts'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { Failure } from '../../lib/index.ts'
+import type { LocalServer } from '../local-client.ts'
 import { busybox } from './busybox.ts'
 import { debian } from './debian.ts'
 import { dockerCli, dockerEngine } from './docker.ts'
 import { herokuCli } from './heroku-cli.ts'
-import { type Layer, type LayerRecipe, layerOf, readLayer, recipeId } from './layer.ts'
+import { type Layer, type LayerRecipe, layerOf } from './layer.ts'
 import { node } from './node.ts'
 import { createPackages } from './packages.ts'
+import { push } from './push.ts'
 import { python } from './python.ts'
 import type { StandIn } from './stand-in.ts'
 
-/** What seeding needs of the registry; `putImage` takes layers as gzipped tars, lowest first. */
-export type ImageSink = Pick<Registry, 'putImage' | 'tags'>
-
 export interface SeedOptions {
-  registry: ImageSink
-  /** Layers and downloads are kept below it; a second seed finds them there. */
-  workDirectory: string
-  /** Names such as `node:24-slim`; all when left out. */
+  server: LocalServer
+  /** Layers are kept here for every instance of this machine and user; default: `cacheDirectory(process.env)`. */
+  cacheDirectory: string
+  /** Names such as `node` or `node:24-slim`; all when left out. */
   only?: readonly string[]
-  /** PEM: whom the Heroku CLI stand-in trusts besides the public authorities. */
-  certificates?: string
   signal?: AbortSignal
   onProgress?: (progress: SeedProgress) => void
 }
@@ -30,7 +27,8 @@ export interface SeedOptions {
 export interface SeedProgress {
   /** `node:24-slim` */
   name: string
-  step: 'building' | 'storing' | 'done' | 'kept'
+  /** `kept`: the mirror has exactly this image. */
+  step: 'building' | 'pushing' | 'pushed' | 'kept'
   done: number
   total: number
 }
@@ -41,9 +39,14 @@ export interface SeededImage {
   sizeBytes: number
 }
 
+/** `$XDG_CACHE_HOME/slipway/images`, or below `~/.cache`. */
+export function cacheDirectory(env: Readonly<Record<string, string | undefined>>): string {
+  return join(env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'slipway/images')
+}
+
 /** In the order in which a first pipeline wants them. */
-export function standIns(certificates?: string): StandIn[] {
-  return [dockerEngine, node(), herokuCli(certificates), dockerCli, busybox, python, debian]
+export function standIns(): StandIn[] {
+  return [dockerEngine, node(), herokuCli, dockerCli, busybox, python, debian]
 }
 
 /** `docker.io/library/node` and `24-slim` → `node:24-slim`. */
@@ -53,63 +56,49 @@ export function namesOf({ repository, tags }: StandIn): string[] {
 }
 
 /**
- * Makes the stand-ins and puts them into the mirror, two at a time. What is there already is left alone, so that again takes no time.
- * Errors: `Failure('invalid')` for an unknown name in `only`, `Failure('unavailable')` when the material can't be had.
+ * Makes the stand-ins and pushes them into the mirror of a running server, two at a time. What is there already is left alone.
+ * Errors: `Failure('invalid')` for an unknown name in `only`, `Failure('unavailable')` when the material or the server can't be had.
  */
 export async function seedImages(options: SeedOptions): Promise<SeededImage[]> {
-  const wanted = select(standIns(options.certificates), options.only)
-  const packagesDirectory = join(options.workDirectory, 'packages')
+  const wanted = select(standIns(), options.only)
   const stop = new AbortController()
   const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal
-  const layer = layersOnce({
-    directory: join(options.workDirectory, 'layers'),
-    packages: createPackages(packagesDirectory),
-    signal,
-  })
+  await mkdir(options.cacheDirectory, { recursive: true })
+  const scratch = await mkdtemp(join(options.cacheDirectory, 'packages-'))
+  const packages = createPackages(scratch)
+  const layer = layersOnce({ directory: options.cacheDirectory, packages, signal })
   let done = 0
   const seed = async (image: StandIn): Promise<SeededImage> => {
     const names = namesOf(image)
     const report = (step: SeedProgress['step']) =>
       options.onProgress?.({ name: names.join(', '), step, done, total: wanted.length })
-    const record = recordOf(options.workDirectory, image)
-    const before = await record.read()
-    if (before !== undefined && (await holds(options.registry, image, before.digest))) {
-      done++
-      report('kept')
-      return { names, ...before }
-    }
     report('building')
-    const made: Layer[] = []
-    for (const recipe of image.layers) made.push(await layer(recipe))
+    const layers: Layer[] = []
+    for (const recipe of image.layers) layers.push(await layer(recipe))
     signal.throwIfAborted()
-    report('storing')
-    const { digest } = await options.registry.putImage({
-      repository: image.repository,
-      tags: [...image.tags],
-      layers: made.map(readLayer),
-      config: image.config,
-    })
-    const sizeBytes = made.reduce((sum, one) => sum + one.sizeBytes, 0)
-    await record.write({ digest, sizeBytes })
+    report('pushing')
+    const { digest, wasThere } = await push(options.server, image, layers, signal)
     done++
-    report('done')
-    return { names, digest, sizeBytes }
+    report(wasThere ? 'kept' : 'pushed')
+    return { names, digest, sizeBytes: layers.reduce((sum, one) => sum + one.sizeBytes, 0) }
   }
   try {
     return await twoAtATime(wanted, seed, stop)
   } finally {
-    await rm(packagesDirectory, { recursive: true, force: true })
+    await rm(scratch, { recursive: true, force: true })
   }
 }
 
-function select(all: StandIn[], only?: readonly string[]): StandIn[] {
-  if (only === undefined || only.length === 0) return all
-  const unknown = only.filter(name => !all.some(image => namesOf(image).includes(name)))
+function select(all: StandIn[], only: readonly string[] = []): StandIn[] {
+  if (only.length === 0) return all
+  const answersTo = (image: StandIn, name: string) =>
+    image.name === name || namesOf(image).includes(name)
+  const unknown = only.filter(name => !all.some(image => answersTo(image, name)))
   if (unknown.length > 0)
     throw new Failure('invalid', `no stand-in is made for ${unknown.join(', ')}`, {
       hint: `There are ${all.flatMap(namesOf).join(', ')}.`,
     })
-  return all.filter(image => namesOf(image).some(name => only.includes(name)))
+  return all.filter(image => only.some(name => answersTo(image, name)))
 }
 
 /** Layers shared by images are made once. */
@@ -119,29 +108,6 @@ function layersOnce(options: Parameters<typeof layerOf>[1]) {
     const making = layers.get(recipe.name) ?? layerOf(recipe, options)
     layers.set(recipe.name, making)
     return making
-  }
-}
-
-async function holds(registry: ImageSink, image: StandIn, digest: string): Promise<boolean> {
-  const tags = await registry.tags(image.repository)
-  return image.tags.every(name => tags.some(tag => tag.name === name && tag.digest === digest))
-}
-
-/** What the last seed made of exactly this definition. */
-function recordOf(workDirectory: string, image: StandIn) {
-  const identity = JSON.stringify([image.layers.map(recipeId), image.config, image.tags])
-  const name = namesOf(image)[0]!.replaceAll(/[/:]/g, '-')
-  const path = join(workDirectory, 'images', `${name}-${sha256(identity).slice(0, 16)}.json`)
-  return {
-    async read(): Promise<{ digest: string; sizeBytes: number } | undefined> {
-      const text = await readFile(path, 'utf8').catch(() => undefined)
-      return text === undefined ? undefined : JSON.parse(text)
-    },
-    async write(value: { digest: string; sizeBytes: number }): Promise<void> {
-      await mkdir(dirname(path), { recursive: true })
-      await writeFile(`${path}.partial`, JSON.stringify(value))
-      await rename(`${path}.partial`, path)
-    },
   }
 }
 

@@ -3,6 +3,8 @@ import type { LayerRecipe } from './layer.ts'
 
 /** A small image that takes a well-known one's place where Docker Hub can't be reached. */
 export interface StandIn {
+  /** What people call it on the command line. */
+  name: string
   /** In the mirror: `docker.io/library/node`. */
   repository: string
   tags: readonly string[]
