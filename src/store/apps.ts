@@ -355,9 +355,7 @@ async function insertRelease(db: Transaction<Tables>, release: Release): Promise
     .execute()
 }
 
-function cursorPart(
-  db: Db,
-): Pick<AppStore, 'logCursor' | 'saveLogCursor' | 'deleteLogCursor'> {
+function cursorPart(db: Db): Pick<AppStore, 'logCursor' | 'saveLogCursor' | 'deleteLogCursor'> {
   return {
     async logCursor(containerId) {
       const row = await db

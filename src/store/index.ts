@@ -6,6 +6,7 @@ import { accountMigrations, createAccountStore } from './accounts.ts'
 import { appMigrations, createAppsStore } from './apps.ts'
 import { createCiStore } from './ci.ts'
 import { ciMigrations } from './ci-tables.ts'
+import { createGitStore, gitMigrations } from './git.ts'
 import { type Migration, migrate } from './migrate.ts'
 import { createRegistryStore, registryMigrations } from './registry.ts'
 import { sqliteDialect } from './sqlite.ts'
@@ -16,6 +17,7 @@ const migrations: readonly Migration[] = [
   ...registryMigrations,
   ...ciMigrations,
   ...appMigrations,
+  ...gitMigrations,
 ]
 
 /** Opens (and brings up to date) the database in `file`; `:memory:` for tests. */
@@ -28,6 +30,7 @@ export async function openStore(file: string) {
     registry: createRegistryStore(db),
     ci: createCiStore(db),
     apps: createAppsStore(db),
+    git: createGitStore(db),
     close: () => db.destroy(),
   }
 }

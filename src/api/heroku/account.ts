@@ -75,20 +75,18 @@ export function accountRoutes(server: Server, { accounts, clock }: House): void 
         scopes: ['global'],
         ...(expiresAt && { expiresAt }),
       })
-      return reply
-        .code(201)
-        .send(
-          authorizationShape(
-            user,
-            {
-              id: made.tokenId,
-              name: description,
-              createdAt: now,
-              ...(expiresAt && { expiresAt }),
-            },
-            made.token,
-          ),
-        )
+      return reply.code(201).send(
+        authorizationShape(
+          user,
+          {
+            id: made.tokenId,
+            name: description,
+            createdAt: now,
+            ...(expiresAt && { expiresAt }),
+          },
+          made.token,
+        ),
+      )
     },
   )
   server.delete(

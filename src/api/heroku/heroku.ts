@@ -14,12 +14,10 @@ export async function createHerokuApi(house: House): Promise<Server> {
   const server = createServer({ random: house.random })
   server.setErrorHandler((error, request, reply) => sendError(house.log, error, request, reply))
   server.setNotFoundHandler((_request, reply) => {
-    reply
-      .code(404)
-      .send({
-        id: 'not_found',
-        message: 'The requested API endpoint was not found. This Slipway may not have it yet.',
-      })
+    reply.code(404).send({
+      id: 'not_found',
+      message: 'The requested API endpoint was not found. This Slipway may not have it yet.',
+    })
   })
   addAuth(server, house)
   for (const routes of [accountRoutes, appRoutes, releaseRoutes, logRoutes]) routes(server, house)

@@ -59,14 +59,12 @@ export function logRoutes(server: Server, house: House): void {
       }
       const text = Buffer.from(JSON.stringify(session)).toString('base64url')
       const address = `${originOf(request, house.urls.external)}/heroku/log-sessions/${text}.${sign(text)}?srv=1`
-      return reply
-        .code(201)
-        .send({
-          id: uuid(house.random),
-          logplex_url: address,
-          created_at: time(now),
-          updated_at: time(now),
-        })
+      return reply.code(201).send({
+        id: uuid(house.random),
+        logplex_url: address,
+        created_at: time(now),
+        updated_at: time(now),
+      })
     },
   )
 
