@@ -125,7 +125,11 @@ async function build(
   const registry: Registry = createRegistry({
     ...{ store: store.registry, blobs, accounts, clock, random, log },
     appFor: name => rightsOf(apps, name),
-    onEvent: event => flow.onRegistry(event),
+    onEvent: event => {
+      if (event.jobId !== undefined && event.configDigest !== undefined)
+        origins.learn(event.configDigest, event.jobId)
+      flow.onRegistry(event)
+    },
     signingKey: Buffer.from(data.secretFile('keys/registry-key', () => newToken(random, '', 48))),
     upstreams: upstreamsOf(config),
     http: httpClient,
@@ -150,7 +154,7 @@ async function build(
       instanceId: instance,
       emit: flow.onApp,
     },
-    bootTimeoutMs: config.bootTimeout * 1000,
+    timing: { bootMs: config.bootTimeout * 1000 },
     images: {
       async resolve(repository, reference) {
         const manifest = await registry.resolve(repository, reference)
@@ -174,7 +178,6 @@ async function build(
       accepts: acceptsConnections,
       drained: (backend, timeoutMs) => router.drained(backend, timeoutMs),
     },
-    users: accounts,
   })
   flow.join({ git, pipelines, apps, router })
 

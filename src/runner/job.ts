@@ -92,11 +92,10 @@ function prepareRun(options: JobOptions): JobRun {
     payload.token,
     ...payload.credentials.map(one => one.password),
   ]
-  const prefixes = payload.features.token_mask_prefixes
   const trace = new Trace({
     ...{ coordinator, jobId, clock, log },
     token: payload.token,
-    newMasker: () => createMasker(secrets, prefixes),
+    newMasker: () => createMasker(secrets),
     limitBytes: config.logLimitBytes,
     sections: payload.features.trace_sections,
     onStatus: control.onStatus,
