@@ -3,6 +3,7 @@
  */
 import { Kysely } from 'kysely'
 import { accountMigrations, createAccountStore } from './accounts.ts'
+import { appMigrations, createAppsStore } from './apps.ts'
 import { createCiStore } from './ci.ts'
 import { ciMigrations } from './ci-tables.ts'
 import { createGitStore, gitMigrations } from './git.ts'
@@ -15,6 +16,7 @@ const migrations: readonly Migration[] = [
   ...accountMigrations,
   ...registryMigrations,
   ...ciMigrations,
+  ...appMigrations,
   ...gitMigrations,
 ]
 
@@ -27,6 +29,7 @@ export async function openStore(file: string) {
     accounts: createAccountStore(db),
     registry: createRegistryStore(db),
     ci: createCiStore(db),
+    apps: createAppsStore(db),
     git: createGitStore(db),
     close: () => db.destroy(),
   }
