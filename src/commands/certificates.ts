@@ -90,8 +90,8 @@ function openServer(
     kept?.certificate.checkIssued(ca.certificate) &&
     kept.certificate.verify(ca.certificate.publicKey) &&
     endOf(kept.certificate) > now + renewDays * dayMs &&
-    names.every(name => kept.certificate.checkHost(name) !== undefined)
-  if (isGood) return { key: pemOf(kept.key), cert: kept.certificate.toString() }
+    names.every(name => kept?.certificate.checkHost(name) !== undefined)
+  if (kept && isGood) return { key: pemOf(kept.key), cert: kept.certificate.toString() }
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const alternatives = names.map(name => der.implicit(2, Buffer.from(name, 'latin1')))
   const certificate = issue({

@@ -3,10 +3,10 @@ import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo, Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { Failure, type Logger } from '../lib/index.ts'
+import { Failure, type Logger, systemClock, systemRandom } from '../lib/index.ts'
 import type { Platform } from '../runner/index.ts'
 import type { Addresses } from './addresses.ts'
-import { ensureCertificates } from './certificates.ts'
+import { openCertificates } from './certificates.ts'
 import type { Config } from './config.ts'
 import type { DataDirectory } from './data-directory.ts'
 import { createFront, type Front } from './front.ts'
@@ -33,7 +33,7 @@ export async function listen(options: {
 }): Promise<Listening> {
   const { config, data, addresses, front } = options
   const names = platformNames(config)
-  const certificates = await ensureCertificates(data, names)
+  const certificates = openCertificates(data, names, systemClock, systemRandom)
   const socketDirectory = shortDirectory(data, options.instance)
 
   const people = createFront(front)
@@ -46,13 +46,10 @@ export async function listen(options: {
 
   const plain = createFront(front, { appsReachable: false })
   const inner = createFront(front, { appsReachable: false })
-  const tls = createTlsServer(
-    { key: certificates.serverKeyPem, cert: certificates.serverCertificatePem },
-    (request, response) => {
-      request.headers['x-forwarded-proto'] = 'https'
-      inner.emit('request', request, response)
-    },
-  )
+  const tls = createTlsServer(certificates.server, (request, response) => {
+    request.headers['x-forwarded-proto'] = 'https'
+    inner.emit('request', request, response)
+  })
   for (const [server, name] of [
     [plain, 'http.sock'],
     [tls, 'https.sock'],

@@ -1,12 +1,12 @@
 /** The composition root: builds every module with its adapters and starts them. The program is a value: start it, close it; tests do the same. */
-import { type Accounts, argon2Hashing, createAccounts } from '../accounts/index.ts'
+import { argon2Hashing, createAccounts } from '../accounts/index.ts'
 import { createApi } from '../api/index.ts'
 import { type Apps, createApps } from '../apps/index.ts'
 import { createFsAppends, createFsBlobs } from '../blobs/index.ts'
 import { createPipelines } from '../ci/index.ts'
 import { connectionFrom, createDockerEngine } from '../engine/docker/index.ts'
-import { createEvents, type Events } from '../events.ts'
-import { createFlow, type Flow } from '../flow.ts'
+import { createEvents } from '../events.ts'
+import { createFlow } from '../flow.ts'
 import { createGit } from '../git/index.ts'
 import {
   systemClock as clock,
@@ -19,7 +19,7 @@ import { createLogs } from '../logs/index.ts'
 import { createRegistry, type Registry } from '../registry/index.ts'
 import { createRouter } from '../router/index.ts'
 import { openStore } from '../store/index.ts'
-import { type Addresses, addressesOf } from './addresses.ts'
+import { addressesOf } from './addresses.ts'
 import type { Config } from './config.ts'
 import { consoleBuild, serveConsole } from './console.ts'
 import { type DataDirectory, instanceId, openDataDirectory } from './data-directory.ts'
@@ -125,7 +125,11 @@ async function build(
   const registry: Registry = createRegistry({
     ...{ store: store.registry, blobs, accounts, clock, random, log },
     appFor: name => rightsOf(apps, name),
-    onEvent: event => flow.onRegistry(event),
+    onEvent: event => {
+      if (event.jobId !== undefined && event.configDigest !== undefined)
+        origins.learn(event.configDigest, event.jobId)
+      flow.onRegistry(event)
+    },
     signingKey: Buffer.from(data.secretFile('keys/registry-key', () => newToken(random, '', 48))),
     upstreams: upstreamsOf(config),
     http: httpClient,
@@ -150,7 +154,7 @@ async function build(
       instanceId: instance,
       emit: flow.onApp,
     },
-    bootTimeoutMs: config.bootTimeout * 1000,
+    timing: { bootMs: config.bootTimeout * 1000 },
     images: {
       async resolve(repository, reference) {
         const manifest = await registry.resolve(repository, reference)
@@ -174,7 +178,6 @@ async function build(
       accepts: acceptsConnections,
       drained: (backend, timeoutMs) => router.drained(backend, timeoutMs),
     },
-    users: accounts,
   })
   flow.join({ git, pipelines, apps, router })
 

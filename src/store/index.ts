@@ -3,8 +3,10 @@
  */
 import { Kysely } from 'kysely'
 import { accountMigrations, createAccountStore } from './accounts.ts'
+import { appMigrations, createAppsStore } from './apps.ts'
 import { createCiStore } from './ci.ts'
 import { ciMigrations } from './ci-tables.ts'
+import { createGitStore, gitMigrations } from './git.ts'
 import { type Migration, migrate } from './migrate.ts'
 import { createRegistryStore, registryMigrations } from './registry.ts'
 import { sqliteDialect } from './sqlite.ts'
@@ -14,6 +16,8 @@ const migrations: readonly Migration[] = [
   ...accountMigrations,
   ...registryMigrations,
   ...ciMigrations,
+  ...appMigrations,
+  ...gitMigrations,
 ]
 
 /** Opens (and brings up to date) the database in `file`; `:memory:` for tests. */
@@ -25,6 +29,8 @@ export async function openStore(file: string) {
     accounts: createAccountStore(db),
     registry: createRegistryStore(db),
     ci: createCiStore(db),
+    apps: createAppsStore(db),
+    git: createGitStore(db),
     close: () => db.destroy(),
   }
 }
