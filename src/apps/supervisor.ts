@@ -6,7 +6,7 @@ import { backoffMs, nextState } from './dyno.ts'
 import { Follower } from './follow.ts'
 import { desiredDynos } from './formation.ts'
 import type { App, Apps, Dyno, Release } from './index.ts'
-import { type DynoDeps, type LiveDyno, startDyno, stopDyno } from './live-dyno.ts'
+import { type DynoDeps, ensureNetwork, type LiveDyno, startDyno, stopDyno } from './live-dyno.ts'
 import type { LogBook } from './log-book.ts'
 import { supersede } from './release.ts'
 import { routeOf } from './route.ts'
@@ -92,6 +92,7 @@ export function createSupervisor(options: SupervisorOptions) {
     const fresh: LiveDyno[] = []
     try {
       const images = await pullAll(release, new Set(desired.map(one => one.type)))
+      await ensureNetwork(deps, app.id)
       const current = dynosOf(app.id)
       const attempts = desired.map(async one => {
         const dyno = await startDyno(deps, app, release, one, images.get(one.type)!)
@@ -102,9 +103,12 @@ export function createSupervisor(options: SupervisorOptions) {
       const results = await Promise.allSettled(attempts)
       const broken = results.find(result => result.status === 'rejected')
       if (broken !== undefined) throw broken.reason
-      live.set(app.id, fresh)
+      // The pointer first: after a crash between the two, the next start adopts the new ones.
       await settle(release, undefined, true)
+      live.set(app.id, fresh)
       await emit({ type: 'route', appId: app.id })
+      // One that ended between being ready and being known has told nobody.
+      resync().catch(report)
       await Promise.all(current.map(dyno => retire(dyno)))
       return undefined
     } catch (error) {
@@ -158,6 +162,7 @@ export function createSupervisor(options: SupervisorOptions) {
     )
     if (missing.length > 0) {
       const images = await pullAll(release, new Set(missing.map(one => one.type)))
+      await ensureNetwork(deps, appId)
       await Promise.all(missing.map(one => bringUp(app, release, one, images.get(one.type)!, 0)))
     }
     live.set(
@@ -206,18 +211,57 @@ export function createSupervisor(options: SupervisorOptions) {
     await engine
       .remove(dyno.containerId)
       .catch(error => log.warn({ reason: messageOf(error) }, 'container not removed'))
-    const pause = backoffMs(dyno.crashes, timing.firstBackoffMs, timing.maxBackoffMs)
-    await clock.sleep(pause, stop).catch(() => {})
-    if (stop.aborted) return
-    await mutex.run(appId, async () => {
-      if (dyno.isLeaving || !dynosOf(appId).includes(dyno)) return
-      const [app, release] = [await store.app(appId), await store.releaseById(dyno.spec.releaseId)]
-      if (app === undefined || release === undefined) return
-      const image = await options.images.pull(release.images[dyno.spec.type]!, stop)
-      await write(appId, 'heroku', dyno.spec.name, 'State changed from crashed to starting')
-      await bringUp(app, release, dyno.spec, image, dyno.crashes)
-      await emit({ type: 'route', appId })
-    })
+    // Not awaited: whoever told of the crash may hold the app's turn.
+    startAgain(dyno).catch(report)
+  }
+
+  /** After a pause, until it runs or isn't wanted any more. */
+  async function startAgain(dyno: LiveDyno): Promise<void> {
+    const { appId, name } = dyno.spec
+    let isDone = false
+    for (let tries = dyno.crashes; !isDone && !stop.aborted; tries++) {
+      const pause = backoffMs(tries, timing.firstBackoffMs, timing.maxBackoffMs)
+      await clock.sleep(pause, stop).catch(() => {})
+      if (stop.aborted) return
+      await mutex
+        .run(appId, async () => {
+          isDone = dyno.isLeaving || !dynosOf(appId).includes(dyno)
+          const app = await store.app(appId)
+          const release = await store.releaseById(dyno.spec.releaseId)
+          if (isDone || app === undefined || release === undefined) return
+          const image = await options.images.pull(release.images[dyno.spec.type]!, stop)
+          await write(appId, 'heroku', name, 'State changed from crashed to starting')
+          await bringUp(app, release, dyno.spec, image, dyno.crashes)
+          isDone = true
+          await emit({ type: 'route', appId })
+        })
+        .catch(report)
+    }
+  }
+
+  /** Starts a successor, and only when that is up, ends the old one. */
+  async function replace(app: App, old: LiveDyno): Promise<void> {
+    const release = await store.releaseById(old.spec.releaseId)
+    const image = release?.images[old.spec.type]
+    if (release === undefined || image === undefined) return
+    const pulled = await options.images.pull(image, stop)
+    const next = await startDyno(deps, app, release, old.spec, pulled)
+    try {
+      await next.ready
+    } catch (error) {
+      await stopDyno(deps, next, 0)
+      if (stop.aborted) return
+      const text = `Restart failed, the old process goes on: ${messageOf(error)}`
+      return write(app.id, 'heroku', old.spec.name, text)
+    }
+    await changeState(next, 'ready')
+    const isThere = dynosOf(app.id).includes(old)
+    live.set(
+      app.id,
+      isThere ? dynosOf(app.id).map(one => (one === old ? next : one)) : dynosOf(app.id),
+    )
+    await emit({ type: 'route', appId: app.id })
+    await retire(isThere ? old : next)
   }
 
   /** Out of the route already: lets requests end, then stops it. */
@@ -253,8 +297,14 @@ export function createSupervisor(options: SupervisorOptions) {
       const release = await store.releaseById(found.releaseId)
       const type = found.dyno.replace(/\.\d+$/, '')
       const host = container.addresses[networkName(options.instanceId, found.appId)]
+      const isTaken = dynosOf(found.appId).some(dyno => dyno.spec.name === found.dyno)
       const isAdoptable =
-        app && release?.current && container.status === 'running' && host !== undefined
+        app &&
+        release?.current &&
+        container.status === 'running' &&
+        host !== undefined &&
+        !isTaken &&
+        (type !== 'web' || (await options.traffic.accepts(host, port, stop)))
       if (!isAdoptable) {
         await engine.remove(container.id)
         continue
@@ -356,13 +406,14 @@ export function createSupervisor(options: SupervisorOptions) {
       if (what.name !== undefined && !dynosOf(appId).some(isMeant))
         throw new Failure('not_found', "Couldn't find that dyno.")
       await mutex.run(appId, async () => {
-        const old = dynosOf(appId).filter(isMeant)
-        live.set(
-          appId,
-          dynosOf(appId).filter(dyno => !old.includes(dyno)),
+        const app = await store.app(appId)
+        if (app === undefined) return
+        await ensureNetwork(deps, appId)
+        await Promise.all(
+          dynosOf(appId)
+            .filter(isMeant)
+            .map(dyno => replace(app, dyno)),
         )
-        await reconcile(appId, [])
-        await Promise.all(old.map(dyno => retire(dyno)))
       })
     },
     destroy: (appId: string) =>
