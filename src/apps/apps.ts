@@ -148,10 +148,11 @@ export function createApps(options: AppsOptions): Apps {
     },
     async destroy(appId) {
       await found(appId)
-      await supervisor.destroy(appId)
+      // What a crash leaves behind from here on is a stranger to the next start.
       await store.deleteApp(appId)
-      await book.delete(logKey(appId))
       await emit({ type: 'app', appId, change: 'deleted' })
+      await supervisor.destroy(appId)
+      await book.delete(logKey(appId))
     },
     collaborators: appId => store.collaborators(appId),
     setCollaborator: (appId, userId, present) => store.setCollaborator(appId, userId, present),

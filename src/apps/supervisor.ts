@@ -405,16 +405,19 @@ export function createSupervisor(options: SupervisorOptions) {
         (what.type === undefined || dyno.spec.type === what.type)
       if (what.name !== undefined && !dynosOf(appId).some(isMeant))
         throw new Failure('not_found', "Couldn't find that dyno.")
-      await mutex.run(appId, async () => {
-        const app = await store.app(appId)
-        if (app === undefined) return
-        await ensureNetwork(deps, appId)
-        await Promise.all(
-          dynosOf(appId)
-            .filter(isMeant)
-            .map(dyno => replace(app, dyno)),
-        )
-      })
+      // Asked for is enough: it goes on after the answer.
+      mutex
+        .run(appId, async () => {
+          const app = await store.app(appId)
+          if (app === undefined) return
+          await ensureNetwork(deps, appId)
+          await Promise.all(
+            dynosOf(appId)
+              .filter(isMeant)
+              .map(dyno => replace(app, dyno)),
+          )
+        })
+        .catch(report)
     },
     destroy: (appId: string) =>
       mutex.run(appId, async () => {
