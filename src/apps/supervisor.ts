@@ -8,7 +8,7 @@ import { desiredDynos } from './formation.ts'
 import type { App, Apps, Dyno, Release } from './index.ts'
 import { type DynoDeps, ensureNetwork, type LiveDyno, startDyno, stopDyno } from './live-dyno.ts'
 import type { LogBook } from './log-book.ts'
-import { supersede } from './release.ts'
+import { sameImages, supersede } from './release.ts'
 import { routeOf } from './route.ts'
 
 export interface SupervisorOptions extends Omit<AppsOptions, 'timing'> {
@@ -22,10 +22,13 @@ export interface SupervisorOptions extends Omit<AppsOptions, 'timing'> {
 
 const engineRetryMs = 2_000
 const resyncMs = 60_000
+const superseded = 'superseded by a newer release before it started'
 
 export function createSupervisor(options: SupervisorOptions) {
   const { store, engine, clock, log, emit, write, timing } = options
   const live = new Map<string, LiveDyno[]>()
+  /** Dynos on their way out, by app. */
+  const leaving = new Map<string, Set<Promise<void>>>()
   const mutex = new KeyedMutex()
   let stop: AbortSignal = new AbortController().signal
   let isReady = false
@@ -74,16 +77,27 @@ export function createSupervisor(options: SupervisorOptions) {
 
   async function releasePending(appId: string): Promise<void> {
     for (;;) {
-      const { run, joined, dropped } = supersede(await store.pendingReleases(appId))
       const app = await store.app(appId)
+      const pending = await waiting(appId)
+      const { run, joined, dropped } = supersede(pending)
       if (run === undefined || app === undefined || stop.aborted) return
       const failure = await tryRelease(app, run)
-      const isInterrupted = failure !== undefined && stop.aborted
-      if (isInterrupted) return
-      for (const one of dropped)
-        await settle(one, 'superseded by a newer release before it started')
+      if (failure === undefined) continue
+      if (stop.aborted) return
+      for (const one of dropped) await settle(one, superseded)
       for (const one of joined) await settle(one, failure)
     }
+  }
+
+  /** The pending releases that are newer than the current one; those that it overtook end here, so that they can never run after it. */
+  async function waiting(appId: string): Promise<Release[]> {
+    const pending = await store.pendingReleases(appId)
+    if (pending.length === 0) return []
+    const current = (await store.releases(appId)).find(one => one.current)
+    const isOvertaken = (one: Release) => current !== undefined && one.version < current.version
+    for (const one of pending.filter(isOvertaken))
+      await settle(one, sameImages(one.images, current!.images) ? undefined : superseded)
+    return pending.filter(one => !isOvertaken(one))
   }
 
   /** Returns why it failed, or undefined. */
@@ -109,7 +123,7 @@ export function createSupervisor(options: SupervisorOptions) {
       await emit({ type: 'route', appId: app.id })
       // One that ended between being ready and being known has told nobody.
       resync().catch(report)
-      await Promise.all(current.map(dyno => retire(dyno)))
+      for (const dyno of current) retire(dyno)
       return undefined
     } catch (error) {
       const lastLines = fresh.flatMap(dyno => dyno.follower?.lastLines(10) ?? [])
@@ -170,7 +184,7 @@ export function createSupervisor(options: SupervisorOptions) {
       dynosOf(appId).filter(dyno => !surplus.includes(dyno)),
     )
     await emit({ type: 'route', appId })
-    await Promise.all(surplus.map(dyno => retire(dyno)))
+    for (const dyno of surplus) retire(dyno)
   }
 
   /** Starts one dyno of a release that is current; when it ends, tries again with growing pauses. */
@@ -261,15 +275,26 @@ export function createSupervisor(options: SupervisorOptions) {
       isThere ? dynosOf(app.id).map(one => (one === old ? next : one)) : dynosOf(app.id),
     )
     await emit({ type: 'route', appId: app.id })
-    await retire(isThere ? old : next)
+    retire(isThere ? old : next)
   }
 
-  /** Out of the route already: lets requests end, then stops it. */
-  async function retire(dyno: LiveDyno): Promise<void> {
+  /** Out of the route already: goes on behind the app's turn, so that the next release needn't wait for it. */
+  function retire(dyno: LiveDyno): void {
+    if (dyno.isLeaving) return
     dyno.isLeaving = true
+    const { appId } = dyno.spec
+    const ending = end(dyno)
+      .catch(report)
+      .finally(() => leaving.get(appId)?.delete(ending))
+    leaving.set(appId, (leaving.get(appId) ?? new Set()).add(ending))
+  }
+
+  /** Lets requests end, then stops it. */
+  async function end(dyno: LiveDyno): Promise<void> {
+    const { appId, name } = dyno.spec
     if (dyno.backend !== undefined && dyno.state === 'up')
       await options.traffic.drained(dyno.backend.id, timing.drainMs)
-    await write(dyno.spec.appId, 'heroku', dyno.spec.name, 'Stopping all processes with SIGTERM')
+    await write(appId, 'heroku', name, 'Stopping all processes with SIGTERM')
     await stopDyno(deps, dyno, timing.stopGraceMs)
     await changeState(dyno, 'stopped')
   }
@@ -425,6 +450,8 @@ export function createSupervisor(options: SupervisorOptions) {
         live.delete(appId)
         for (const dyno of dynos) dyno.isLeaving = true
         await Promise.all(dynos.map(dyno => stopDyno(deps, dyno, timing.stopGraceMs)))
+        await Promise.all(leaving.get(appId) ?? [])
+        leaving.delete(appId)
         await engine.removeNetwork(networkName(options.instanceId, appId))
       }),
     async run(signal: AbortSignal): Promise<void> {

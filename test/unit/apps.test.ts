@@ -180,9 +180,11 @@ test('one release a change: none for the same image or the same config', async (
   expect(releases[4]!.config).toEqual({ B: '2', C: '3' })
   await world.apps.released(releases[5]!.id, AbortSignal.timeout(10_000))
   expect(await world.apps.config(app.id)).toEqual({})
+  await world.until(async () =>
+    (await world.apps.releases(app.id)).every(one => one.status === 'succeeded'),
+  )
   const end = await world.apps.releases(app.id)
   expect(end.filter(one => one.current).map(one => one.version)).toEqual([6])
-  expect(end.filter(one => one.status === 'pending')).toEqual([])
 })
 
 test('the next Slipway adopts what runs, and goes on with what was pending', async () => {
@@ -263,9 +265,15 @@ test('S-41 config vars come back exactly, or are refused', () => {
       for (const [key, one] of Object.entries(before))
         if (!Object.hasOwn(change, key)) expect(config[key]).toBe(one)
     }),
+    { numRuns: 30 },
   )
-  for (const bad of [{ '': 'x' }, { 'A=B': 'x' }, { A: 'a\0b' }, { A: 'x'.repeat(65_537) }])
-    expect(() => changeConfig({}, bad)).toThrow()
+  const refused: Record<string, string>[] = [
+    { '': 'x' },
+    { 'A=B': 'x' },
+    { A: 'a\0b' },
+    { A: 'x'.repeat(65_537) },
+  ]
+  for (const bad of refused) expect(() => changeConfig({}, bad)).toThrow()
 })
 
 test('output is cut into the same lines, however it comes', () => {
