@@ -86,12 +86,8 @@ function openServer(
 ): { key: string; cert: string } {
   const file = data.at('keys', 'server.pem')
   const kept = readPair(file)
-  const isGood =
-    kept?.certificate.checkIssued(ca.certificate) &&
-    kept.certificate.verify(ca.certificate.publicKey) &&
-    endOf(kept.certificate) > now + renewDays * dayMs &&
-    names.every(name => kept.certificate.checkHost(name) !== undefined)
-  if (isGood) return { key: pemOf(kept.key), cert: kept.certificate.toString() }
+  if (kept && isGoodFor(kept.certificate, ca, names, now))
+    return { key: pemOf(kept.key), cert: kept.certificate.toString() }
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const alternatives = names.map(name => der.implicit(2, Buffer.from(name, 'latin1')))
   const certificate = issue({
@@ -112,6 +108,20 @@ function openServer(
   })
   writeSecret(file, pemOf(privateKey) + certificate.toString())
   return { key: pemOf(privateKey), cert: certificate.toString() }
+}
+
+function isGoodFor(
+  certificate: X509Certificate,
+  ca: Authority,
+  names: readonly string[],
+  now: number,
+): boolean {
+  return (
+    certificate.checkIssued(ca.certificate) &&
+    certificate.verify(ca.certificate.publicKey) &&
+    endOf(certificate) > now + renewDays * dayMs &&
+    names.every(name => certificate.checkHost(name) !== undefined)
+  )
 }
 
 /** RFC 5280 §4.1, version 3, signed with ECDSA and SHA-256. */
