@@ -14,7 +14,7 @@ import {
   X509Certificate,
 } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
-import type { Clock, Random } from '../lib/index.ts'
+import { type Clock, type Random, systemClock, systemRandom } from '../lib/index.ts'
 import { type DataDirectory, writeSecret } from './data-directory.ts'
 import * as der from './der.ts'
 
@@ -23,7 +23,8 @@ export interface Certificates {
   /** The CA's name hash, by which OpenSSL looks for a file in a directory (`1a2b3c4d`, then the file is `1a2b3c4d.0`). */
   readonly caSubjectHash: string
   /** For a TLS server: signed by the CA, good for all names. */
-  readonly server: { readonly key: string; readonly cert: string }
+  readonly serverKeyPem: string
+  readonly serverCertificatePem: string
 }
 
 const dayMs = 24 * 3600 * 1000
@@ -35,29 +36,30 @@ const renewDays = 60
 const backdateMs = dayMs
 
 /** Reads them from the data directory (`keys/`, 0600), making what is missing, near its end, or not good for these names. */
-export function openCertificates(
+export async function ensureCertificates(
   data: DataDirectory,
   names: readonly string[],
-  clock: Clock,
-  random: Random,
-): Certificates {
+  clock: Clock = systemClock,
+  random: Random = systemRandom,
+): Promise<Certificates> {
   const now = clock.now()
   const ca = openAuthority(data, now, random)
   const server = openServer(data, ca, names, now, random)
   return {
     caCertificatePem: ca.certificate.toString(),
     caSubjectHash: subjectHash(commonNameOf(ca.certificate)),
-    server,
+    serverKeyPem: pemOf(server.key),
+    serverCertificatePem: server.certificate.toString(),
   }
 }
 
-interface Authority {
+interface Pair {
   readonly key: KeyObject
   readonly certificate: X509Certificate
 }
 
 /** Key and certificate lie in one file, so that a crash never leaves one without the other. */
-function openAuthority(data: DataDirectory, now: number, random: Random): Authority {
+function openAuthority(data: DataDirectory, now: number, random: Random): Pair {
   const file = data.at('keys', 'authority.pem')
   const kept = readPair(file)
   if (kept && endOf(kept.certificate) > now + renewDays * dayMs) return kept
@@ -79,15 +81,14 @@ function openAuthority(data: DataDirectory, now: number, random: Random): Author
 
 function openServer(
   data: DataDirectory,
-  ca: Authority,
+  ca: Pair,
   names: readonly string[],
   now: number,
   random: Random,
-): { key: string; cert: string } {
+): Pair {
   const file = data.at('keys', 'server.pem')
   const kept = readPair(file)
-  if (kept && isGoodFor(kept.certificate, ca, names, now))
-    return { key: pemOf(kept.key), cert: kept.certificate.toString() }
+  if (kept && isGoodFor(kept.certificate, ca, names, now)) return kept
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const alternatives = names.map(name => der.implicit(2, Buffer.from(name, 'latin1')))
   const certificate = issue({
@@ -107,12 +108,12 @@ function openServer(
     ],
   })
   writeSecret(file, pemOf(privateKey) + certificate.toString())
-  return { key: pemOf(privateKey), cert: certificate.toString() }
+  return { key: privateKey, certificate }
 }
 
 function isGoodFor(
   certificate: X509Certificate,
-  ca: Authority,
+  ca: Pair,
   names: readonly string[],
   now: number,
 ): boolean {
@@ -177,7 +178,7 @@ function keyIdentifier(key: KeyObject): Buffer {
   return createHash('sha1').update(encoded.subarray(-65)).digest()
 }
 
-function readPair(file: string): Authority | undefined {
+function readPair(file: string): Pair | undefined {
   if (!existsSync(file)) return undefined
   const text = readFileSync(file, 'utf8')
   const key = createPrivateKey(text)

@@ -38,18 +38,18 @@ const job = (script: string[]) =>
   })
 
 const checkTls =
-  'echo | openssl s_client -connect api.heroku.com:443 -verify_return_error -verify_hostname api.heroku.com 2>&1 | grep "Verify return code"'
+  'echo | openssl s_client -connect api.heroku.com:443 -verify_return_error -verify_hostname api.heroku.com 2>&1 | grep Verify.return'
 
 describe.skipIf(!hasDockerPrograms)('a Docker Engine as a service', () => {
   it('builds and runs containers that find the platform and trust its CA', async () => {
     const { finished, ...rest } = job([
       'docker info --format "{{.DefaultRuntime}} {{.Driver}}"',
-      'tar -C / -cf - bin sbin lib lib64 usr/bin usr/lib usr/lib64 usr/sbin/ip etc/ssl tmp 2>/dev/null | docker import - nested:1',
-      `printf 'FROM nested:1\\nRUN ls /dev/slipway-ca && ${checkTls.replaceAll('"', '')}\\n' | docker build -t built - || exit 9`,
+      'tar -C / -cf - bin sbin lib lib64 usr/bin usr/lib usr/lib64 etc/ssl tmp | docker import - nested:1',
+      `printf 'FROM nested:1\\nRUN ls /dev/slipway-ca && ${checkTls}\\n' | docker build -t built - || exit 9`,
       'docker run --rm nested:1 env | grep -E "^(NODE_EXTRA|SSL_CERT)"',
-      `docker run --rm nested:1 sh -c '${checkTls}; wget -q -O - http://slipway.internal/; nslookup no-such-name.invalid; true'`,
-      'docker run --rm built ls -a /dev /etc | grep -c slipway',
-      'docker history built --no-trunc --format "{{.Size}}" | head -1',
+      `docker run --rm nested:1 sh -c '${checkTls}; wget -q -O - http://slipway.internal/'`,
+      'docker run --rm nested:1 nslookup no-such-name.invalid || true',
+      'docker create --name last built true; docker export last | tar -t | grep slipway || echo clean layers',
     ])
     const update = await finished
     const trace = runner.memory.jobs.get(rest.payload.id)!.trace.toString()
@@ -58,7 +58,7 @@ describe.skipIf(!hasDockerPrograms)('a Docker Engine as a service', () => {
     expect(trace.match(/Verify return code: 0 \(ok\)/g)).toHaveLength(2)
     expect(trace).toContain('SSL_CERT_DIR=/etc/ssl/certs:/dev/slipway-ca')
     expect(trace).toContain('hello from slipway.internal')
-    console.log(trace)
+    expect(trace).toMatch(/\nclean layers\n/)
   })
 
   it('logs in to the registries that Slipway stands in for, and not with a wrong password', async () => {
@@ -72,7 +72,6 @@ describe.skipIf(!hasDockerPrograms)('a Docker Engine as a service', () => {
     expect(traceOf(right.payload.id).match(/Login Succeeded/g)).toHaveLength(2)
     expect((await wrong.finished).state).toBe('failed')
     expect(traceOf(wrong.payload.id)).toMatch(/unauthorized|401/i)
-    console.log(traceOf(wrong.payload.id))
   })
 
   it('opens no port of this machine', () => {
