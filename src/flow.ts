@@ -5,7 +5,7 @@
 import type { AppEvent, Apps } from './apps/index.ts'
 import type { CiEvent, PipelineOutcome, Pipelines } from './ci/index.ts'
 import type { Git, Push, RefUpdate } from './git/index.ts'
-import type { Logger } from './lib/index.ts'
+import { KeyedMutex, type Logger } from './lib/index.ts'
 import { describeOutcome, noPipeline } from './push-output.ts'
 import type { RegistryEvent } from './registry/index.ts'
 import type { Router } from './router/index.ts'
@@ -40,6 +40,8 @@ export type Flow = ReturnType<typeof createFlow>
 /** Made before the modules, which get its `on…` functions; `join` hands it the modules. */
 export function createFlow(options: FlowOptions) {
   let joined: Joined | undefined
+  // a route that was asked for later must not be overtaken by an earlier one
+  const routes = new KeyedMutex()
   const modules = (): Joined => {
     if (joined === undefined) throw new Error('flow: a module spoke before it was joined')
     return joined
@@ -82,14 +84,15 @@ export function createFlow(options: FlowOptions) {
     },
 
     /** An app changed; when its processes did, traffic follows them. */
-    onApp(event: AppEvent): void {
+    async onApp(event: AppEvent): Promise<void> {
       const { type, appId, ...data } = event
-      if (type === 'route' || type === 'app') {
-        setRoute(modules(), options, appId).catch(error =>
-          options.log.error({ error, appId }, 'route not updated'),
-        )
-      }
       if (type !== 'route') options.publish({ type, appId, data })
+      if (type !== 'route' && type !== 'app') return
+      try {
+        await routes.run(appId, () => setRoute(modules(), options, appId))
+      } catch (error) {
+        options.log.error({ error, appId }, 'route not updated')
+      }
     },
   }
 }

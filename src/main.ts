@@ -1,5 +1,7 @@
 /** `slipway`: the one program. Each subcommand is a file in commands/. */
 import { Command } from 'commander'
+import { adminCommand } from './commands/admin.ts'
+import { lintCommand } from './commands/lint.ts'
 import { serveCommand } from './commands/serve.ts'
 import { versionCommand } from './commands/version.ts'
 import { Failure } from './lib/index.ts'
@@ -12,7 +14,11 @@ const program = new Command('slipway')
     'after',
     '\nStart here:\n  slipway serve --data ./data     everything, at http://localhost:10080\n  slipway lint .gitlab-ci.yml     what a pipeline would do, without pushing',
   )
-program.addCommand(serveCommand()).addCommand(versionCommand())
+program
+  .addCommand(serveCommand())
+  .addCommand(lintCommand())
+  .addCommand(adminCommand())
+  .addCommand(versionCommand())
 
 try {
   await program.parseAsync()

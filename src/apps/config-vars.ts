@@ -49,15 +49,20 @@ export function describeConfigChange({ set, removed }: ConfigChange): string {
 
 function checkName(name: string): void {
   if (name === '') throw bad(name, 'A config var needs a name.')
-  if (/[=\0]/.test(name)) throw bad(name, `The config var ${JSON.stringify(name)} has = or NUL in its name.`)
+  if (/[=\0]/.test(name))
+    throw bad(name, `The config var ${JSON.stringify(name)} has = or NUL in its name.`)
   if (Buffer.byteLength(name) > maxNameBytes)
     throw bad(name, `The name of a config var may have ${maxNameBytes} bytes.`)
 }
 
 function checkValue(name: string, value: unknown): void {
-  if (typeof value !== 'string') throw bad(name, `The config var ${name} must be text, or null to remove it.`)
+  if (typeof value !== 'string')
+    throw bad(name, `The config var ${name} must be text, or null to remove it.`)
   if (value.includes('\0'))
-    throw bad(name, `The value of ${name} has a NUL character: no process environment can hold one.`)
+    throw bad(
+      name,
+      `The value of ${name} has a NUL character: no process environment can hold one.`,
+    )
   if (Buffer.byteLength(value) > maxValueBytes)
     throw bad(name, `The value of ${name} is longer than ${maxValueBytes} bytes.`)
 }

@@ -60,7 +60,9 @@ export class LogBook {
     const start = Math.max(0, size - bytes)
     const chunks: Uint8Array[] = []
     for await (const chunk of await this.#logs.read(key, start, size)) chunks.push(chunk)
-    const lines = Buffer.concat(chunks).toString('utf8').split(/(?<=\n)/)
+    const lines = Buffer.concat(chunks)
+      .toString('utf8')
+      .split(/(?<=\n)/)
     return start > 0 ? lines.slice(1) : lines
   }
 

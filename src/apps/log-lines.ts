@@ -18,18 +18,22 @@ export function splitText(text: string): string[] {
   return text.split('\n').flatMap(line => splitLong(Buffer.from(line)))
 }
 
-/** Cuts at character borders, so that UTF-8 stays whole. */
-export function splitLong(line: Buffer): string[] {
+function splitLong(line: Buffer): string[] {
   const parts: string[] = []
-  let start = 0
-  while (line.length - start > maxLineBytes) {
-    let end = start + maxLineBytes
-    while (end > start + 1 && (line[end]! & 0xc0) === 0x80) end--
-    parts.push(line.toString('utf8', start, end))
-    start = end
+  let rest = line
+  while (rest.length > maxLineBytes) {
+    const end = characterBorder(rest, maxLineBytes)
+    parts.push(rest.toString('utf8', 0, end))
+    rest = rest.subarray(end)
   }
-  parts.push(line.toString('utf8', start))
+  parts.push(rest.toString('utf8'))
   return parts
+}
+
+/** The last place up to `at` where no UTF-8 character is cut; `at` itself in what isn't UTF-8. */
+function characterBorder(bytes: Buffer, at: number): number {
+  for (let end = at; end > at - 4; end--) if ((bytes[end]! & 0xc0) !== 0x80) return end
+  return at
 }
 
 export interface OutputLine {
@@ -58,11 +62,10 @@ export class LineCutter {
       from = at
     }
     let rest = data.subarray(start)
-    while (rest.length > maxLineBytes + 3) {
-      const [head] = splitLong(rest)
-      const length = Buffer.byteLength(head!)
-      lines.push({ at: from, text: head! })
-      rest = rest.subarray(Math.max(1, Math.min(length, maxLineBytes)))
+    while (rest.length > maxLineBytes) {
+      const end = characterBorder(rest, maxLineBytes)
+      lines.push({ at: from, text: rest.toString('utf8', 0, end) })
+      rest = rest.subarray(end)
       from = at
     }
     this.#rest = Buffer.from(rest)

@@ -14,8 +14,7 @@ export function checkAppName(name: string): void {
     : reserved.has(name)
       ? 'is reserved'
       : undefined
-  if (problem)
-    throw new Failure('invalid', `Name ${problem}`, { details: { name: [problem] } })
+  if (problem) throw new Failure('invalid', `Name ${problem}`, { details: { name: [problem] } })
 }
 
 export function nameTaken(name: string): Failure {

@@ -6,7 +6,13 @@ import type { Release, ReleaseImage } from './index.ts'
  */
 export type ReleaseStep = 'recorded' | 'pulled' | 'booted' | 'succeeded' | 'failed'
 
-export type ReleaseEvent = 'pull-done' | 'boot-done' | 'switch-done' | 'broke' | 'superseded' | 'restarted'
+export type ReleaseEvent =
+  | 'pull-done'
+  | 'boot-done'
+  | 'switch-done'
+  | 'broke'
+  | 'superseded'
+  | 'restarted'
 
 /** `(step, event) → step`. What isn't in the table leaves the step as it is. */
 const table: Readonly<Record<ReleaseStep, Partial<Record<ReleaseEvent, ReleaseStep>>>> = {

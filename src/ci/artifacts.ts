@@ -3,7 +3,7 @@ import { gunzip } from 'node:zlib'
 import { Failure, sha256 } from '../lib/index.ts'
 import type { ArtifactUpload } from '../protocol/index.ts'
 import { type Core, holdsRunner } from './core.ts'
-import { lifetimeMs } from './duration.ts'
+import { parseDuration } from './duration.ts'
 import type { HeldJob } from './ports.ts'
 import { parseDotenv } from './reports.ts'
 
@@ -83,6 +83,13 @@ export function createArtifactDesk(core: Core): ArtifactDesk {
   return desk
 }
 
+/** Undefined: for ever. Text that isn't a duration counts as absent. */
+function lifetimeMs(text: string | undefined, absentMs: number): number | undefined {
+  if (text?.trim().toLowerCase() === 'never') return undefined
+  const seconds = text === undefined ? undefined : parseDuration(text)
+  return seconds === undefined ? absentMs : seconds * 1000
+}
+
 function lost(): Failure {
   return new Failure('unavailable', 'The upload was lost', { hint: 'Upload it again.' })
 }
@@ -98,7 +105,10 @@ function checkKind(upload: ArtifactUpload): void {
 
 /** The last part of the path, without what a header or a file system could trip over. */
 function safeName(filename: string): string {
-  const base = filename.split(/[/\\]/).pop()!.replace(/[\u0000-\u001f\u007f"]/g, '')
+  const base = filename
+    .split(/[/\\]/)
+    .pop()!
+    .replace(/[\u0000-\u001f\u007f"]/g, '')
   return base === '' || base === '.' || base === '..' ? 'artifacts' : base.slice(0, 255)
 }
 
@@ -145,7 +155,10 @@ function unzip(bytes: Uint8Array, maxOutputLength: number): Promise<string> {
       const isTooLarge = 'code' in error && error.code === 'ERR_BUFFER_TOO_LARGE'
       reject(
         isTooLarge
-          ? new Failure('invalid', `Dotenv Artifact Too Big. Maximum Allowable Size: ${maxOutputLength}`)
+          ? new Failure(
+              'invalid',
+              `Dotenv Artifact Too Big. Maximum Allowable Size: ${maxOutputLength}`,
+            )
           : new Failure('invalid', 'The dotenv report is not gzip'),
       )
     })

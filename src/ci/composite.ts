@@ -21,6 +21,9 @@ const bits = {
   ignored: 4096,
 } as const satisfies Record<JobState | 'warning' | 'ignored', number>
 
+const finished: StateSet =
+  bits.success | bits.failed | bits.canceled | bits.skipped | bits.warning | bits.ignored
+
 export interface StatefulJob {
   status: JobState
   /** As resolved for the job's exit code. */
@@ -42,6 +45,8 @@ export interface StateBag {
   status(): JobState | undefined
   /** As the needs of a DAG job: a skipped or ignored need counts as skipped. */
   statusOfNeeds(): JobState | undefined
+  /** Is there one that will still change by itself or by a person, optional manual ones aside? */
+  isAnyUnfinished(): boolean
 }
 
 /** An empty bag. */
@@ -56,6 +61,7 @@ export function stateBag(): StateBag {
       if (set === 0) return undefined
       return set & (bits.skipped | bits.ignored) ? 'skipped' : statusOf(set)
     },
+    isAnyUnfinished: () => (set & ~finished) !== 0,
   }
 }
 

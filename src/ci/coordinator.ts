@@ -262,8 +262,7 @@ async function finish(
     const reason = update.failure_reason
     finishJob(draft, held.id, {
       state: update.state === 'success' ? 'success' : 'failed',
-      failureReason:
-        reason !== undefined && knownReasons.has(reason) ? reason : 'unknown_failure',
+      failureReason: reason !== undefined && knownReasons.has(reason) ? reason : 'unknown_failure',
       exitCode: update.exit_code,
     })
     draft.settle()

@@ -1,13 +1,18 @@
 /** An event on a ref becomes a pipeline, or the reason why not. */
 import { Failure, messageOf } from '../lib/index.ts'
 import { compile } from './compile.ts'
-import type { Compiled, CompileContext, CompileVariable } from './context.ts'
+import type { CompileContext, Compiled, CompileVariable } from './context.ts'
 import type { Core } from './core.ts'
 import type { PipelineState, SettingVariable } from './model.ts'
 import { cancelJob, jobsToAutoCancel } from './outcomes.ts'
 import type { Plan, PlanJob, Problem } from './plan.ts'
 import type { CommitFacts, NewJobRecord, PipelineRecord, Snapshot } from './ports.ts'
-import { projectVariables, type RefFacts, refVariables, userVariables } from './predefined-variables.ts'
+import {
+  projectVariables,
+  type RefFacts,
+  refVariables,
+  userVariables,
+} from './predefined-variables.ts'
 import { publicJob } from './public.ts'
 import { readPushOptions } from './push-options.ts'
 import type { NewPipeline, PipelineOutcome } from './use-cases.ts'
@@ -31,6 +36,8 @@ interface Event {
 /** See `Pipelines.create`. */
 export async function createPipeline(core: Core, request: NewPipeline): Promise<PipelineOutcome> {
   const { project, user, sha, source } = request
+  const known = await replayed(core, request)
+  if (known) return known
   const options = readPushOptions(request.pushOptions ?? [])
   const reader = core.sources.reader(project, user, sha)
   const [commit, text, settings] = await Promise.all([
@@ -54,13 +61,35 @@ export async function createPipeline(core: Core, request: NewPipeline): Promise<
     }
   }
   if (source === 'push' && (options.skip || skipsPipeline(commit.message))) {
-    const reason = options.skip ? 'The push asked for no pipeline (ci.skip)' : 'The commit message asks for no pipeline ([ci skip])'
+    const reason = options.skip
+      ? 'The push asked for no pipeline (ci.skip)'
+      : 'The commit message asks for no pipeline ([ci skip])'
     await store(core, event, { ...emptyPlan }, 'skipped')
     return { kind: 'none', reason, problems: event.problems }
   }
   const compiled = await compile(text, contextOf(core, event, reader))
   event.problems = [...event.problems, ...compiled.problems]
   return outcomeOf(core, event, compiled)
+}
+
+/** The pipeline that this very push already made, when the crash came after it. */
+async function replayed(core: Core, request: NewPipeline): Promise<PipelineOutcome | undefined> {
+  if (!core.isReplaying || request.source !== 'push') return undefined
+  const { ref } = splitRef(request.ref)
+  const filter = { ref, page: 1, perPage: 1 }
+  const [pipeline] = (await core.store.pipelines(request.project.id, filter)).items
+  const isSame =
+    pipeline?.source === 'push' &&
+    pipeline.sha === request.sha &&
+    pipeline.beforeSha === (request.beforeSha ?? noSha)
+  if (!isSame) return undefined
+  const { problems } = pipeline
+  const jobs = (await core.store.snapshot(pipeline.id))?.jobs ?? []
+  if (jobs.length > 0) return { kind: 'created', pipeline, jobs: jobs.map(publicJob), problems }
+  if (pipeline.status === 'skipped') {
+    return { kind: 'none', reason: 'No pipeline was asked for', problems }
+  }
+  return { kind: 'invalid', pipeline, problems }
 }
 
 async function outcomeOf(core: Core, event: Event, compiled: Compiled): Promise<PipelineOutcome> {
@@ -241,7 +270,11 @@ function compileVariables(core: Core, event: Event): CompileVariable[] {
   const predefined = [...projectVariables(request.project, server), ...refVariables(facts)]
   return [
     ...predefined.map(({ key, value }) => ({ key, value, origin: 'predefined' as const })),
-    ...userVariables(request.user).map(({ key, value }) => ({ key, value, origin: 'user' as const })),
+    ...userVariables(request.user).map(({ key, value }) => ({
+      key,
+      value,
+      origin: 'user' as const,
+    })),
     ...event.settings
       .filter(setting => facts.protected || !setting.protected)
       .map(setting => ({

@@ -11,9 +11,7 @@ export function dependenciesOf(
   const sources = latest.filter(other =>
     wanted ? wanted.has(other.name) : other.plan.stageIndex < job.plan.stageIndex,
   )
-  const missing = sources
-    .filter(other => isGone(other, now))
-    .map(other => other.name)
+  const missing = sources.filter(other => isGone(other, now)).map(other => other.name)
   const jobs = sources.filter(
     other => other.artifacts.some(file => file.type === 'archive') || other.dotenv.length > 0,
   )

@@ -58,7 +58,7 @@ export function draftOf(snapshot: Snapshot, now: number): Draft {
     },
     replace(id, patch) {
       const temporary = -1 - replaced.length
-      const job = { ...freshAttempt(jobs.get(id)!, now), ...patch, id: temporary }
+      const job: JobRecord = { ...freshAttempt(jobs.get(id)!, now), ...patch, id: temporary }
       stamp(job, now)
       jobs.set(temporary, job)
       jobs.set(id, { ...jobs.get(id)!, retriedBy: temporary })
@@ -71,9 +71,14 @@ export function draftOf(snapshot: Snapshot, now: number): Draft {
       }
     },
     settle() {
-      const { changes, status } = advance(draft.latest().map(schedulable), now)
-      for (const { id, ...change } of changes) draft.update(id, change)
-      if (status !== pipeline.status) pipeline = withStatus(pipeline, status, now)
+      for (;;) {
+        const { changes, status } = advance(draft.latest().map(schedulable), now)
+        for (const { id, ...change } of changes) draft.update(id, change)
+        if (status !== pipeline.status) pipeline = withStatus(pipeline, status, now)
+        const bridges = draft.latest().filter(job => job.status === 'pending' && isBridge(job))
+        if (bridges.length === 0) return
+        for (const { id } of bridges) draft.update(id, bridgeFailure)
+      }
     },
     change() {
       const changed = [...jobs.values()].filter(job => job.id > 0 && job !== before.get(job.id))
@@ -87,6 +92,16 @@ export function draftOf(snapshot: Snapshot, now: number): Draft {
         .filter(({ job, before }) => job.status !== before),
   }
   return draft
+}
+
+/** Downstream pipelines aren't started yet: such a job never goes to a runner. */
+const bridgeFailure = {
+  status: 'failed',
+  failureReason: 'downstream_pipeline_creation_failed',
+} as const
+
+function isBridge({ plan }: JobRecord): boolean {
+  return plan.extra?.['trigger'] !== undefined || plan.extra?.['bridge_needs'] !== undefined
 }
 
 /** Whether its failure doesn't fail the pipeline, given how it ended. */
@@ -115,8 +130,9 @@ function stamp(job: JobRecord, now: number): void {
   if (isCompleted(job.status)) job.finishedAt ??= now
 }
 
-function freshAttempt(job: JobRecord, now: number): NewJobRecord {
+function freshAttempt(job: JobRecord, now: number): Omit<JobRecord, 'id'> {
   return {
+    pipelineId: job.pipelineId,
     projectId: job.projectId,
     userId: job.userId,
     name: job.name,

@@ -1,56 +1,55 @@
-/** Durations as people write them: `1h 30m`, `2 hrs 20 min`, `1 week and 3 days`, `90` (GitLab reads them with ChronicDuration). */
+/** Durations as people write them (GitLab reads them with ChronicDuration). */
 
-const unitSeconds: Readonly<Record<string, number>> = {
-  s: 1,
-  sec: 1,
-  second: 1,
-  m: 60,
-  min: 60,
-  minute: 60,
-  h: 3600,
-  hr: 3600,
-  hour: 3600,
-  d: 86_400,
-  day: 86_400,
-  w: 604_800,
-  wk: 604_800,
-  week: 604_800,
-  mo: 2_592_000,
-  mth: 2_592_000,
-  mos: 2_592_000,
-  month: 2_592_000,
-  y: 31_557_600,
-  yr: 31_557_600,
-  year: 31_557_600,
-}
+const day = 24 * 3600
 
-/** Seconds; undefined when the text isn't a duration. A number without unit is seconds. */
+const unitNames: readonly (readonly [seconds: number, names: string])[] = [
+  [1, 's sec secs second seconds'],
+  [60, 'm min mins minute minutes'],
+  [3600, 'h hr hrs hour hours'],
+  [day, 'd dy day days'],
+  [7 * day, 'w wk wks week weeks'],
+  [30 * day, 'mo mos month months'],
+  [31_557_600, 'y yr yrs year years'],
+]
+
+const units = new Map(
+  unitNames.flatMap(([seconds, names]) => names.split(' ').map(name => [name, seconds] as const)),
+)
+
+/**
+ * Seconds of a free-text duration: `1h 30m`, `2 weeks and 3 days`, `2h20min`, `1:30:00`, `90` (seconds). Undefined: it isn't one, or it is zero.
+ * GitLab's ChronicDuration.
+ */
 export function parseDuration(text: string): number | undefined {
   if (text.length > 255) return undefined
-  const rest = text.toLowerCase().replaceAll(',', ' ').trim()
-  const clock = /^(\d+):(\d{1,2})(?::(\d{1,2}))?$/.exec(rest)
-  if (clock) return clockSeconds(clock)
-  const part = /\s*(?:and\s+)?(\d+(?:\.\d+)?)\s*([a-z]*)/y
-  let total: number | undefined
-  while (part.lastIndex < rest.length) {
-    const match = part.exec(rest)
-    if (!match) return undefined
-    const seconds = secondsOf(match[2]!)
-    if (seconds === undefined) return undefined
-    total = (total ?? 0) + Number(match[1]) * seconds
+  const seconds = clockSeconds(text.trim()) ?? wordSeconds(text)
+  return seconds !== undefined && seconds > 0 ? seconds : undefined
+}
+
+const joinWords: ReadonlySet<string> = new Set(['and', 'with', 'plus'])
+
+/** `h:m:s` and `m:s`. */
+function clockSeconds(text: string): number | undefined {
+  if (!/^\d+(?::\d+){1,2}(?:\.\d+)?$/.test(text)) return undefined
+  return text.split(':').reduce((sum, part) => sum * 60 + Number(part), 0)
+}
+
+function wordSeconds(text: string): number | undefined {
+  const words = text.toLowerCase().match(/\d+(?:\.\d+)?|\.\d+|[a-z]+|[^\s,]/g) ?? []
+  let total = 0
+  let amount: number | undefined
+  for (const word of words) {
+    if (/^[\d.]/.test(word) && word !== '.') {
+      if (amount !== undefined) return undefined
+      amount = Number(word)
+    } else if (!joinWords.has(word)) {
+      const unit = units.get(word)
+      if (unit === undefined) return undefined
+      total += (amount ?? 1) * unit
+      amount = undefined
+    }
   }
-  return total === undefined ? undefined : Math.round(total)
-}
-
-function clockSeconds(match: RegExpExecArray): number {
-  const [, first, second, third] = match
-  if (third === undefined) return Number(first) * 60 + Number(second)
-  return Number(first) * 3600 + Number(second) * 60 + Number(third)
-}
-
-function secondsOf(unit: string): number | undefined {
-  if (unit === '') return 1
-  return unitSeconds[unit] ?? unitSeconds[unit.replace(/s$/, '')]
+  return words.length === 0 ? undefined : total + (amount ?? 0)
 }
 
 /** For `expire_in` and the like: undefined means `never`. Text that isn't a duration counts as absent. */

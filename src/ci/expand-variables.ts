@@ -20,9 +20,9 @@ export function expandVariables(variables: readonly JobVariable[]): JobVariable[
   const referred = (text: string, key: string): string => {
     const other = byKey.get(key)
     if (!other || other.raw || other.file || open.has(key) || open.size >= maxDepth) return text
-    return valueOf(other)
+    return expand(other)
   }
-  const valueOf = (variable: JobVariable): string => {
+  const expand = (variable: JobVariable): string => {
     if (variable.raw || !/[$%]/.test(variable.value)) return variable.value
     const known = expanded.get(variable)
     if (known !== undefined) return known
@@ -39,5 +39,5 @@ export function expandVariables(variables: readonly JobVariable[]): JobVariable[
     expanded.set(variable, bounded)
     return bounded
   }
-  return variables.map(variable => ({ ...variable, value: valueOf(variable) }))
+  return variables.map(variable => ({ ...variable, value: expand(variable) }))
 }

@@ -290,4 +290,3 @@ function hooksOf(plan: PlanJob): Pick<JobPayload, 'hooks'> {
 function runningCount(count: number): string {
   return count > 5 ? '5+' : String(count)
 }
-

@@ -15,8 +15,6 @@ import { readyState } from './schedule.ts'
 import { checkSettingVariable } from './setting-variables.ts'
 import type { PipelineFilter, Pipelines } from './use-cases.ts'
 
-export type { CiLimits, PipelinesOptions } from './core.ts'
-
 /** Pipelines over the given ports. */
 export function createPipelines(options: PipelinesOptions): Pipelines {
   const core = createCore(options)
@@ -29,13 +27,14 @@ export function createPipelines(options: PipelinesOptions): Pipelines {
     ...settings(core),
     ensureRunner: runner => ensureRunner(core, runner),
     recover: () => recover(core),
-    run: signal => reapUntilAborted(core, signal),
+    run(signal) {
+      core.isReplaying = false
+      return reapUntilAborted(core, signal)
+    },
   }
 }
 
-function queries(
-  core: Core,
-): Pick<Pipelines, 'get' | 'list' | 'jobs' | 'job' | 'projectJobs'> {
+function queries(core: Core): Pick<Pipelines, 'get' | 'list' | 'jobs' | 'job' | 'projectJobs'> {
   const { store } = core
   return {
     get: id => store.pipeline(id),
@@ -71,10 +70,7 @@ async function list(
 
 function jobCommands(core: Core): Pick<Pipelines, 'play' | 'retry' | 'cancel'> {
   /** Answers the job whose id `work` answers. */
-  const changeJob = async (
-    jobId: number,
-    work: (draft: Draft) => number,
-  ): Promise<Job> => {
+  const changeJob = async (jobId: number, work: (draft: Draft) => number): Promise<Job> => {
     const job = await core.store.job(jobId)
     if (!job) throw new Failure('not_found', 'Job Not Found')
     const changed: Changed<number> = await core.change(job.pipelineId, draft => {

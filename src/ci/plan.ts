@@ -74,6 +74,8 @@ export interface PlanJob {
     exposeAs?: string
     access?: string
     reports: Record<string, string[]>
+    /** Of `reports:coverage_report`: `cobertura` or `jacoco`. */
+    coverageFormat?: string
   }
   cache: {
     key: string
@@ -82,6 +84,8 @@ export interface PlanJob {
     policy: 'pull-push' | 'pull' | 'push'
     when: 'on_success' | 'on_failure' | 'always'
     fallbackKeys: string[]
+    /** true: shared between protected and other refs. */
+    unprotect?: boolean
   }[]
   retry: { max: number; when: string[]; exitCodes: number[] }
   timeoutSeconds?: number

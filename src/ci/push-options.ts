@@ -15,7 +15,9 @@ export function readPushOptions(options: readonly string[]): PushOptions {
     if (option === 'ci.skip') read.skip = true
     else if (option.startsWith('ci.variable=')) readVariable(option, read)
     else if (option.startsWith('ci.')) {
-      read.problems.push(warning(option, 'is not known', 'Known are ci.skip and ci.variable=KEY=VALUE.'))
+      read.problems.push(
+        warning(option, 'is not known', 'Known are ci.skip and ci.variable=KEY=VALUE.'),
+      )
     }
   }
   return read

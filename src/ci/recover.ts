@@ -4,7 +4,8 @@ import { type Core, holdsRunner } from './core.ts'
 import { keepCommit } from './create-pipeline.ts'
 import { finishJob } from './outcomes.ts'
 
-const lastLine = '\n\u001b[31;1mERROR: Job failed (system failure): Slipway restarted while this job ran\u001b[0;m\n'
+const lastLine =
+  '\n\u001b[31;1mERROR: Job failed (system failure): Slipway restarted while this job ran\u001b[0;m\n'
 
 /** Jobs of runners that lived in the process that is gone fail and get one more attempt; every open pipeline is scheduled again. */
 export async function recover(core: Core): Promise<void> {

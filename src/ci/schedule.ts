@@ -124,6 +124,8 @@ function pastOf(
     const other = byName.get(need.job)
     if (other) needed.add(current(other))
   }
+  // A skipped need settles it for all but `always`, which still waits for the others.
+  if (job.when === 'always' && needed.isAnyUnfinished()) return 'running'
   return needed.statusOfNeeds() ?? 'success'
 }
 

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { manualClock, systemRandom } from '../lib/index.ts'
-import { ensureCertificates } from './certificates.ts'
+import { openCertificates } from './certificates.ts'
 import { type DataDirectory, openDataDirectory } from './data-directory.ts'
 
 const names = ['slipway.internal', 'registry.heroku.com', 'api.heroku.com']
@@ -24,11 +24,11 @@ afterEach(() => {
   rmSync(directory, { recursive: true, force: true })
 })
 
-describe('ensureCertificates', () => {
+describe('openCertificates', () => {
   it('makes a CA and a certificate that openssl accepts for each name', () => {
-    const made = await ensureCertificates(data, names, manualClock(Date.now()), systemRandom)
+    const made = openCertificates(data, names, manualClock(Date.now()), systemRandom)
     writeFileSync(join(directory, 'ca.pem'), made.caCertificatePem)
-    writeFileSync(join(directory, 'server.crt'), made.serverCertificatePem)
+    writeFileSync(join(directory, 'server.crt'), made.server.cert)
     const openssl = (...words: string[]) =>
       execFileSync('openssl', words, { cwd: directory }).toString()
     for (const name of names)
@@ -42,11 +42,8 @@ describe('ensureCertificates', () => {
   })
 
   it('serves TLS for its names and for no others', async () => {
-    const made = await ensureCertificates(data, names, manualClock(Date.now()), systemRandom)
-    const server = createServer(
-      { key: made.serverKeyPem, cert: made.serverCertificatePem },
-      (_, response) => response.end('hello'),
-    ).listen(0)
+    const made = openCertificates(data, names, manualClock(Date.now()), systemRandom)
+    const server = createServer(made.server, (_, response) => response.end('hello')).listen(0)
     const { port } = server.address() as AddressInfo
     const get = async (servername: string) => {
       const call = request({ port, servername, ca: made.caCertificatePem, agent: false }).end()
@@ -63,30 +60,30 @@ describe('ensureCertificates', () => {
     }
   })
 
-  it('keeps them, with mode 0600, until names or time ask for new ones', async () => {
+  it('keeps them, with mode 0600, until names or time ask for new ones', () => {
     const clock = manualClock(Date.now())
-    const first = await ensureCertificates(data, names, clock, systemRandom)
+    const first = openCertificates(data, names, clock, systemRandom)
     for (const file of ['authority.pem', 'server.pem'])
       expect(statSync(data.at('keys', file)).mode & 0o777).toBe(0o600)
-    expect(await ensureCertificates(data, names, clock, systemRandom)).toEqual(first)
-    const wider = await ensureCertificates(data, [...names, 'docker.io'], clock, systemRandom)
+    expect(openCertificates(data, names, clock, systemRandom)).toEqual(first)
+    const wider = openCertificates(data, [...names, 'docker.io'], clock, systemRandom)
     expect(wider.caCertificatePem).toBe(first.caCertificatePem)
-    expect(wider.serverCertificatePem).not.toBe(first.serverCertificatePem)
-    expect(await ensureCertificates(data, names, clock, systemRandom)).toEqual(wider)
+    expect(wider.server.cert).not.toBe(first.server.cert)
+    expect(openCertificates(data, names, clock, systemRandom).server).toEqual(wider.server)
     clock.advance(350 * 24 * 3600 * 1000)
-    const later = await ensureCertificates(data, names, clock, systemRandom)
+    const later = openCertificates(data, names, clock, systemRandom)
     expect(later.caCertificatePem).toBe(first.caCertificatePem)
-    expect(later.serverCertificatePem).not.toBe(wider.serverCertificatePem)
+    expect(later.server.cert).not.toBe(wider.server.cert)
   })
 
-  it('makes a new server certificate when the CA is another', async () => {
+  it('makes a new server certificate when the CA is another', () => {
     const clock = manualClock(Date.now())
-    const first = await ensureCertificates(data, names, clock, systemRandom)
+    const first = openCertificates(data, names, clock, systemRandom)
     rmSync(data.at('keys', 'authority.pem'))
-    const second = await ensureCertificates(data, names, clock, systemRandom)
+    const second = openCertificates(data, names, clock, systemRandom)
     expect(second.caCertificatePem).not.toBe(first.caCertificatePem)
     const ca = new X509Certificate(second.caCertificatePem)
-    expect(new X509Certificate(second.serverCertificatePem).verify(ca.publicKey)).toBe(true)
-    expect(readFileSync(data.at('keys', 'server.pem'), 'utf8')).toContain(second.serverCertificatePem)
+    expect(new X509Certificate(second.server.cert).verify(ca.publicKey)).toBe(true)
+    expect(readFileSync(data.at('keys', 'server.pem'), 'utf8')).toContain(second.server.cert)
   })
 })

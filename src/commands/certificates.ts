@@ -14,7 +14,7 @@ import {
   X509Certificate,
 } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
-import { type Clock, type Random, systemClock, systemRandom } from '../lib/index.ts'
+import type { Clock, Random } from '../lib/index.ts'
 import { type DataDirectory, writeSecret } from './data-directory.ts'
 import * as der from './der.ts'
 
@@ -23,8 +23,7 @@ export interface Certificates {
   /** The CA's name hash, by which OpenSSL looks for a file in a directory (`1a2b3c4d`, then the file is `1a2b3c4d.0`). */
   readonly caSubjectHash: string
   /** For a TLS server: signed by the CA, good for all names. */
-  readonly serverKeyPem: string
-  readonly serverCertificatePem: string
+  readonly server: { readonly key: string; readonly cert: string }
 }
 
 const dayMs = 24 * 3600 * 1000
@@ -36,30 +35,29 @@ const renewDays = 60
 const backdateMs = dayMs
 
 /** Reads them from the data directory (`keys/`, 0600), making what is missing, near its end, or not good for these names. */
-export async function ensureCertificates(
+export function openCertificates(
   data: DataDirectory,
   names: readonly string[],
-  clock: Clock = systemClock,
-  random: Random = systemRandom,
-): Promise<Certificates> {
+  clock: Clock,
+  random: Random,
+): Certificates {
   const now = clock.now()
   const ca = openAuthority(data, now, random)
   const server = openServer(data, ca, names, now, random)
   return {
     caCertificatePem: ca.certificate.toString(),
     caSubjectHash: subjectHash(commonNameOf(ca.certificate)),
-    serverKeyPem: pemOf(server.key),
-    serverCertificatePem: server.certificate.toString(),
+    server,
   }
 }
 
-interface Pair {
+interface Authority {
   readonly key: KeyObject
   readonly certificate: X509Certificate
 }
 
 /** Key and certificate lie in one file, so that a crash never leaves one without the other. */
-function openAuthority(data: DataDirectory, now: number, random: Random): Pair {
+function openAuthority(data: DataDirectory, now: number, random: Random): Authority {
   const file = data.at('keys', 'authority.pem')
   const kept = readPair(file)
   if (kept && endOf(kept.certificate) > now + renewDays * dayMs) return kept
@@ -81,14 +79,19 @@ function openAuthority(data: DataDirectory, now: number, random: Random): Pair {
 
 function openServer(
   data: DataDirectory,
-  ca: Pair,
+  ca: Authority,
   names: readonly string[],
   now: number,
   random: Random,
-): Pair {
+): { key: string; cert: string } {
   const file = data.at('keys', 'server.pem')
   const kept = readPair(file)
-  if (kept && isGoodFor(kept.certificate, ca, names, now)) return kept
+  const isGood =
+    kept?.certificate.checkIssued(ca.certificate) &&
+    kept.certificate.verify(ca.certificate.publicKey) &&
+    endOf(kept.certificate) > now + renewDays * dayMs &&
+    names.every(name => kept?.certificate.checkHost(name) !== undefined)
+  if (kept && isGood) return { key: pemOf(kept.key), cert: kept.certificate.toString() }
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const alternatives = names.map(name => der.implicit(2, Buffer.from(name, 'latin1')))
   const certificate = issue({
@@ -108,21 +111,7 @@ function openServer(
     ],
   })
   writeSecret(file, pemOf(privateKey) + certificate.toString())
-  return { key: privateKey, certificate }
-}
-
-function isGoodFor(
-  certificate: X509Certificate,
-  ca: Pair,
-  names: readonly string[],
-  now: number,
-): boolean {
-  return (
-    certificate.checkIssued(ca.certificate) &&
-    certificate.verify(ca.certificate.publicKey) &&
-    endOf(certificate) > now + renewDays * dayMs &&
-    names.every(name => certificate.checkHost(name) !== undefined)
-  )
+  return { key: pemOf(privateKey), cert: certificate.toString() }
 }
 
 /** RFC 5280 §4.1, version 3, signed with ECDSA and SHA-256. */
@@ -178,7 +167,7 @@ function keyIdentifier(key: KeyObject): Buffer {
   return createHash('sha1').update(encoded.subarray(-65)).digest()
 }
 
-function readPair(file: string): Pair | undefined {
+function readPair(file: string): Authority | undefined {
   if (!existsSync(file)) return undefined
   const text = readFileSync(file, 'utf8')
   const key = createPrivateKey(text)

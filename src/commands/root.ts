@@ -10,7 +10,12 @@ export const rootPasswordFile = 'root-password'
  * Makes the user root on first start, and the token by which `slipway admin …` on this machine reaches the server.
  * A generated password is on disk before the user exists: a crash between the two loses nothing.
  */
-export async function ensureRoot(accounts: Accounts, data: DataDirectory, config: Config, random: Random): Promise<User> {
+export async function ensureRoot(
+  accounts: Accounts,
+  data: DataDirectory,
+  config: Config,
+  random: Random,
+): Promise<User> {
   let root = await accounts.user('root')
   if (root === undefined) {
     const generated = newToken(random, '', 18)
@@ -25,6 +30,12 @@ export async function ensureRoot(accounts: Accounts, data: DataDirectory, config
   if (root === undefined) throw new Error('root could not be made')
   const token = data.secretFile('keys/admin-token', () => newToken(random, 'glpat-'))
   const isKnown = (await accounts.authenticate({ kind: 'token', token })) !== undefined
-  if (!isKnown) await accounts.createToken({ userId: root.id, name: 'local administration', scopes: ['api', 'global'], preset: token })
+  if (!isKnown)
+    await accounts.createToken({
+      userId: root.id,
+      name: 'local administration',
+      scopes: ['api', 'global'],
+      preset: token,
+    })
   return root
 }

@@ -4,6 +4,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Project, User } from '../accounts/index.ts'
 
+export { createGit, type GitOptions } from './git.ts'
+export type { GitStore, PushIntent } from './ports.ts'
+
 export interface RefUpdate {
   /** `refs/heads/master`, `refs/tags/v1`. */
   ref: string
@@ -61,7 +64,7 @@ export interface Git {
   /** Idempotent. */
   ensureRepository(projectId: number): Promise<void>
   deleteRepository(projectId: number): Promise<void>
-  /** The commit that a branch, tag, full ref or SHA stands for. */
+  /** The commit that a branch, tag, full ref or SHA (or the beginning of one) stands for, with `~2` or `^` behind if wanted. A branch wins over a tag of its name. */
   resolve(projectId: number, revision: string): Promise<string | undefined>
   commit(projectId: number, revision: string): Promise<Commit | undefined>
   log(
@@ -81,14 +84,20 @@ export interface Git {
     path: string,
     maxBytes?: number,
   ): Promise<Uint8Array | undefined>
+  /** Undefined: no such folder. `''` is the root. */
   tree(
     projectId: number,
     revision: string,
     path: string,
     recursive?: boolean,
   ): Promise<TreeEntry[] | undefined>
-  /** Paths that differ between two commits; against the empty tree when `before` is 40 zeros. */
+  /** Paths that differ between two commits; against the empty tree when `before` is 40 zeros. Throws `Failure('not_found')` for a commit that isn't there. */
   changedPaths(projectId: number, before: string, after: string): Promise<string[]>
   /** Keeps `sha` fetchable as `ref` (`refs/pipelines/7`) after its branch has moved. */
   keepRef(projectId: number, ref: string, sha: string): Promise<void>
+  /** Undoes `keepRef`. Idempotent. */
+  dropRef(projectId: number, ref: string): Promise<void>
+
+  /** Ends the git programs that run, and waits for the answers under way. A push whose refs are in place is still told to `onPush`. */
+  close(): Promise<void>
 }

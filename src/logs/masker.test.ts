@@ -63,6 +63,10 @@ describe('createMasker', () => {
       ['glcbt-64_x glpat- glrt-é', 'glcbt-[MASKED] glpat- glrt-é'],
     ]
     for (const [text, masked] of cases) expect(mask([], text)).toBe(masked)
+    const own = createMasker([], ['HRKU-', ''])
+    expect(Buffer.from(own.push(Buffer.from('HRKU-abc glrt-x'))).toString()).toBe(
+      'HRKU-[MASKED] glrt-[MASKED]',
+    )
     expect(mask(['token-value'], '?private_token=token-value&x')).toBe('?private_token=[MASKED]&x')
   })
 

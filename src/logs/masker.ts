@@ -8,13 +8,13 @@ const shortestSecretBytes = 4
 /**
  * Masks secrets, values of URL parameters that carry credentials, and what follows the prefix of a token. Where secrets overlap, one `[MASKED]` stands for all that they
  * cover. Secrets are taken without the white space around them; ones shorter than four bytes are ignored. Output doesn't depend on how the input was cut; at most
- * the longest secret's length is held back.
+ * the longest secret's length is held back. `prefixes` of tokens come on top of the well-known ones.
  */
-export function createMasker(secrets: readonly string[]): Masker {
+export function createMasker(secrets: readonly string[], prefixes: readonly string[] = []): Masker {
   const stages = [
     phraseMasker(phrasesOf(secrets)),
     tailMasker(urlPrefixes, isUrlValueByte, true),
-    tailMasker(tokenPrefixes, isTokenByte, false),
+    tailMasker([...tokenPrefixes, ...prefixes.filter(one => one !== '')], isTokenByte, false),
   ]
   return {
     push: bytes => stages.reduce((left, stage) => stage.push(left), bytes),

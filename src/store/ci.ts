@@ -12,6 +12,7 @@ import type {
   SnapshotChange,
   StoredPipelineFilter,
 } from '../ci/index.ts'
+import { createRunnerStore, createSettingStore } from './ci-settings.ts'
 import {
   artifactOf,
   type CiTables,
@@ -29,8 +30,13 @@ type Db = Kysely<CiTables> | Transaction<CiTables>
 
 const endedStates: JobState[] = ['success', 'failed', 'canceled', 'skipped']
 
-/** Pipelines, jobs and artifacts. */
-export function createPipelineStore(db: Kysely<CiTables>): PipelineStore {
+/** All that `ci` keeps: its tables are its own. */
+export function createCiStore(database: Kysely<unknown>) {
+  const db = database as Kysely<CiTables>
+  return { ...createPipelineStore(db), ...createSettingStore(db), ...createRunnerStore(db) }
+}
+
+function createPipelineStore(db: Kysely<CiTables>): PipelineStore {
   return {
     insertPipeline: (pipeline, jobs) => db.transaction().execute(tx => insert(tx, pipeline, jobs)),
     snapshot: id => db.transaction().execute(tx => snapshotOf(tx, id)),

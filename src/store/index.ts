@@ -3,9 +3,10 @@
  */
 import { Kysely } from 'kysely'
 import { accountMigrations, createAccountStore } from './accounts.ts'
-import { createPipelineStore } from './ci.ts'
-import { createRunnerStore, createSettingStore } from './ci-settings.ts'
-import { type CiTables, ciMigrations } from './ci-tables.ts'
+import { appMigrations, createAppsStore } from './apps.ts'
+import { createCiStore } from './ci.ts'
+import { ciMigrations } from './ci-tables.ts'
+import { createGitStore, gitMigrations } from './git.ts'
 import { type Migration, migrate } from './migrate.ts'
 import { createRegistryStore, registryMigrations } from './registry.ts'
 import { sqliteDialect } from './sqlite.ts'
@@ -15,6 +16,8 @@ const migrations: readonly Migration[] = [
   ...accountMigrations,
   ...registryMigrations,
   ...ciMigrations,
+  ...appMigrations,
+  ...gitMigrations,
 ]
 
 /** Opens (and brings up to date) the database in `file`; `:memory:` for tests. */
@@ -25,13 +28,11 @@ export async function openStore(file: string) {
   return {
     accounts: createAccountStore(db),
     registry: createRegistryStore(db),
-    ci: createCiStore(db as Kysely<CiTables>),
+    ci: createCiStore(db),
+    apps: createAppsStore(db),
+    git: createGitStore(db),
     close: () => db.destroy(),
   }
-}
-
-function createCiStore(db: Kysely<CiTables>) {
-  return { ...createPipelineStore(db), ...createSettingStore(db), ...createRunnerStore(db) }
 }
 
 export type Store = Awaited<ReturnType<typeof openStore>>

@@ -29,6 +29,8 @@ export function run(
           stderr,
         }),
     )
+    // a program that ends without reading
+    child.stdin?.on('error', () => {})
     child.stdin?.end(options.input ?? '')
   })
 }

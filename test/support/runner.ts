@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import type { RequestListener } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { ensureCertificates } from '../../src/commands/certificates.ts'
+import { openCertificates } from '../../src/commands/certificates.ts'
 import { openDataDirectory } from '../../src/commands/data-directory.ts'
 import { ensureHelperImage } from '../../src/commands/images/helper.ts'
 import type { Engine } from '../../src/engine/index.ts'
@@ -43,10 +43,10 @@ export async function startTestRunner(
 ) {
   const directory = mkdtempSync(join(tmpdir(), 'slipway-runner-'))
   const data = openDataDirectory(directory)
-  const certificates = await ensureCertificates(data, platformNames)
+  const certificates = openCertificates(data, platformNames, systemClock, systemRandom)
   const platform = await startGitPlatform({
     files: options.files ?? { 'README.md': '# Students\n' },
-    tls: { key: certificates.serverKeyPem, cert: certificates.serverCertificatePem },
+    tls: certificates.server,
     handle: options.handle,
   })
   const memory = createMemoryCoordinator()

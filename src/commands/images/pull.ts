@@ -10,7 +10,11 @@ export function fullReference(name: string): { host: string; repository: string;
   const match = /^(.*?)(@.+|:[^/:@]+(?:@.+)?)?$/.exec(rest)
   const repository = match?.[1] ?? rest
   const isOfficial = host === 'docker.io' && !repository.includes('/')
-  return { host: host === 'index.docker.io' ? 'docker.io' : host, repository: isOfficial ? `library/${repository}` : repository, suffix: match?.[2] ?? ':latest' }
+  return {
+    host: host === 'index.docker.io' ? 'docker.io' : host,
+    repository: isOfficial ? `library/${repository}` : repository,
+    suffix: match?.[2] ?? ':latest',
+  }
 }
 
 /**
@@ -27,9 +31,12 @@ export function imagePuller(options: {
 }) {
   return (name: string, pull: PullOptions): Promise<ImageInfo> => {
     const { host, repository, suffix } = fullReference(name)
-    if (options.ownHosts.includes(host)) return options.engine.pull(`${options.address()}/${repository}${suffix}`, pull)
-    if (host === 'registry.heroku.com') return options.engine.pull(`${options.address()}/heroku/${repository}${suffix}`, pull)
-    if (host === 'docker.io' && options.mirrorsDockerHub) return options.engine.pull(`${options.address()}/docker.io/${repository}${suffix}`, pull)
+    if (options.ownHosts.includes(host))
+      return options.engine.pull(`${options.address()}/${repository}${suffix}`, pull)
+    if (host === 'registry.heroku.com')
+      return options.engine.pull(`${options.address()}/heroku/${repository}${suffix}`, pull)
+    if (host === 'docker.io' && options.mirrorsDockerHub)
+      return options.engine.pull(`${options.address()}/docker.io/${repository}${suffix}`, pull)
     return options.engine.pull(`${host}/${repository}${suffix}`, pull)
   }
 }
