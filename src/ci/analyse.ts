@@ -30,18 +30,25 @@ export interface Analysis {
 const defaultFile = '.gitlab-ci.yml'
 
 /** Never throws on what the user wrote. */
-export async function analyse(text: string, context: CompileContext): Promise<Analysis> {
+export async function analyse(
+  text: string,
+  context: CompileContext,
+  maxFileSize = Number.POSITIVE_INFINITY,
+): Promise<Analysis> {
   const report = reporter()
-  const merged = await mergedConfiguration(text, context, report)
+  const merged = await mergedConfiguration(text, context, report, maxFileSize)
   if (!merged) return { problems: [...report.problems] }
-  const root = readRoot(merged, report)
+  const pause = pauser()
+  const root = await readRoot(merged, report, pause)
+  await pause()
   const jobs = concreteJobs(root.jobs, report)
-  checkJobs(jobs, root.stages, report)
+  await pause()
+  await checkJobs(jobs, root.stages, report, pause)
   warnUnsupported(jobs, report)
   const analysis: Analysis = { problems: [], merged, root, jobs }
   if (!report.hasErrors) {
     const pattern: (source: string) => Pattern | undefined = patternCache()
-    const input: BuildInput = { root, jobs, context, report, pattern, pause: pauser() }
+    const input: BuildInput = { root, jobs, context, report, pattern, pause }
     analysis.built = await buildPipeline(input)
   }
   return { ...analysis, problems: [...report.problems] }
@@ -51,6 +58,7 @@ async function mergedConfiguration(
   text: string,
   context: CompileContext,
   report: Reporter,
+  maxFileSize: number,
 ): Promise<MapNode | undefined> {
   const file = context.file ?? defaultFile
   const start: Mark = { file: sourceFile(file, ''), offset: 0 }
@@ -67,6 +75,7 @@ async function mergedConfiguration(
     included: 0,
     size: 0,
     startedAt: performance.now(),
+    maxFileSize,
     load: loadFile,
   }
   try {

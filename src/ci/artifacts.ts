@@ -3,7 +3,7 @@ import { gunzip } from 'node:zlib'
 import { Failure, sha256 } from '../lib/index.ts'
 import type { ArtifactUpload } from '../protocol/index.ts'
 import { type Core, holdsRunner } from './core.ts'
-import { parseDuration } from './entries/duration.ts'
+import { parseDuration } from './duration.ts'
 import type { HeldJob } from './ports.ts'
 import { parseDotenv } from './reports.ts'
 

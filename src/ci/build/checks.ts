@@ -6,11 +6,12 @@ import type { ConcreteJob, ConcreteNeed } from './concrete.ts'
 const maxNameLength = 255
 
 /** Reports everything that doesn't fit together. */
-export function checkJobs(
+export async function checkJobs(
   jobs: readonly ConcreteJob[],
   stages: readonly string[],
   report: Reporter,
-): void {
+  pause: () => Promise<void>,
+): Promise<void> {
   const world: JobWorld = {
     report,
     byName: new Map(jobs.map(job => [job.name, job])),
@@ -18,6 +19,8 @@ export function checkJobs(
   }
   checkNamesAreUnique(jobs, world)
   for (const job of jobs) {
+    if (report.isFull) return
+    await pause()
     checkStage(job, stages, world)
     for (const one of job.dependencies ?? []) checkRelation(job, one, 'dependency', world)
     for (const one of job.entry.trigger?.artifactJobs ?? []) {

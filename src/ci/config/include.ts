@@ -24,9 +24,14 @@ export interface LoadSession {
   included: number
   size: number
   startedAt: number
+  /** Characters of one file; more throws `LargeConfiguration`. */
+  maxFileSize: number
   /** Reads a file with its header, inputs and own includes (`loadFile`). */
   load: LoadFile
 }
+
+/** A file is too large to be read on this thread; the caller starts again on another. */
+export class LargeConfiguration extends Error {}
 
 export type LoadFile = (
   text: string,
@@ -236,6 +241,7 @@ async function readWanted(
     throw new Refusal(`Included file \`${shown}\` does not have YAML extension!`, wanted.mark)
   }
   const { text, from } = await fetchWanted(wanted, shown, origin, session)
+  if (text.length > session.maxFileSize) throw new LargeConfiguration()
   session.size += text.length
   if (session.size > maxTotalSize) {
     throw new Refusal('Total size of combined CI/CD configuration is too big', wanted.mark)

@@ -25,6 +25,8 @@ export interface Reporter {
   warn(mark: Mark, message: string, options?: ProblemOptions): void
   readonly problems: readonly Problem[]
   readonly hasErrors: boolean
+  /** So many problems that more aren't kept. */
+  readonly isFull: boolean
 }
 
 /** A file with thousands of mistakes is told about the first of them. */
@@ -55,6 +57,9 @@ export function reporter(): Reporter {
     error: (mark, message, options = {}) => add('error', mark, message, options),
     warn: (mark, message, options = {}) => add('warning', mark, message, options),
     problems,
+    get isFull() {
+      return seen.size >= maxProblems
+    },
     get hasErrors() {
       return problems.some(one => one.severity === 'error')
     },

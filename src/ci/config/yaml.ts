@@ -25,6 +25,7 @@ import {
 } from './node.ts'
 import { Refusal } from './problems.ts'
 import { scanPlain } from './scalars.ts'
+import { syntaxRefusal } from './yaml-syntax.ts'
 
 export interface YamlLimits {
   /** Of one file's text, in characters. */
@@ -57,7 +58,9 @@ export function parseYaml(name: string, text: string, limits = defaultYamlLimits
       `the limit is ${limits.maxSize} characters a file`,
     )
   }
-  refuseDeepFlow(text, file, limits)
+  const deep = tooDeepAt(text, limits)
+  if (deep !== undefined)
+    throw new Refusal('The parsed YAML is too big', { file, offset: deep }, deepHint)
   const documents = composed(text, start)
   if (documents.length > 2) {
     const third = documents[2]!.range?.[0] ?? 0
@@ -66,7 +69,7 @@ export function parseYaml(name: string, text: string, limits = defaultYamlLimits
   const remarks: ParsedYaml['remarks'][number][] = []
   const nodes = documents.map(document => {
     const problem = document.errors[0]
-    if (problem) throw syntaxRefusal(problem, file)
+    if (problem) throw syntaxRefusal(problem, text, file)
     return new Converter(file, limits, remarks).document(document)
   })
   return { documents: nodes, remarks }
@@ -88,41 +91,28 @@ function composed(text: string, start: Mark): Document.Parsed[] {
   }
 }
 
-function syntaxRefusal(problem: { message: string; pos: [number, number] }, file: SourceFile) {
-  const mark = { file, offset: problem.pos[0] }
-  if (/call stack/.test(problem.message)) {
-    return new Refusal('The parsed YAML is too big', mark, 'it is nested too deep')
-  }
-  const line = file.lineStarts.findLastIndex(at => at <= mark.offset)
-  const column = mark.offset - (file.lineStarts[line] ?? 0)
-  const text = problem.message.split('\n')[0]!
-  return new Refusal(
-    `(<unknown>): ${text} at line ${line + 1} column ${column + 1}`,
-    mark,
-    syntaxHint(text),
-  )
-}
+const deepHint = 'it is nested more than 100 levels deep'
 
-function syntaxHint(text: string): string | undefined {
-  if (/tab/i.test(text)) return 'YAML is indented with spaces: replace the tab'
-  if (/nested mappings|compact mapping|mapping values/i.test(text)) {
-    return 'quote the value: a `: ` inside it starts a new mapping'
+/**
+ * Offset of a place where brackets, dashes or indentation alone are deeper than any value may be. Seen without parsing, so that the parser,
+ * which recurses, never meets it.
+ */
+export function tooDeepAt(text: string, limits = defaultYamlLimits): number | undefined {
+  if (limits.maxDepth > 100) return undefined
+  const run = /[[{](?:\s*[[{]){100,}|(?:- ){101,}/.exec(text)
+  if (run) return run.index
+  const indents: number[] = []
+  for (const line of text.matchAll(/^( *)[^ \r\n]/gm)) {
+    const indent = line[1]!.length
+    while (indents.length > 0 && indents[indents.length - 1]! >= indent) indents.pop()
+    indents.push(indent)
+    if (indents.length > maxIndents) return line.index
   }
-  if (/indent|column/i.test(text)) return 'entries of one mapping or list start in the same column'
   return undefined
 }
 
-/** Brackets nested so deep that the parser itself would recurse too far are refused before it runs. */
-function refuseDeepFlow(text: string, file: SourceFile, limits: YamlLimits): void {
-  const opening = /[[{](?:\s*[[{]){100,}/.exec(text)
-  if (opening && limits.maxDepth <= 100) {
-    throw new Refusal(
-      'The parsed YAML is too big',
-      { file, offset: opening.index },
-      'it is nested more than 100 levels deep',
-    )
-  }
-}
+/** Text inside a block scalar isn't nesting, but nobody indents a script this often. */
+const maxIndents = 200
 
 /** A node with the number of values in it once aliases are followed, and its depth. */
 interface Measured {
@@ -158,7 +148,7 @@ class Converter {
 
   #convert(node: YamlNode | null | undefined, fallback: number, level: number): Measured {
     const mark = this.#mark(node, fallback)
-    if (level > this.#limits.maxDepth) this.#tooBig(mark, 'it is nested more than 100 levels deep')
+    if (level > this.#limits.maxDepth) this.#tooBig(mark, deepHint)
     if (isAlias(node)) return this.#alias(node, mark)
     const anchor = (node as { anchor?: string } | null | undefined)?.anchor
     if (anchor !== undefined) this.#anchors.set(anchor, 'open')

@@ -27,7 +27,7 @@ export interface VariableScope {
 const reference = /\$\$|%%|\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})|%([A-Za-z_]\w*)%/g
 
 /** An expanded value may grow to this. */
-const maxLength = 1024 * 1024
+const maxLength = 256 * 1024
 
 /** `yaml` comes above predefined variables and below all others. `environment`: name of the job's, for settings that have a scope. */
 export function variableScope(

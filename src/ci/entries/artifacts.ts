@@ -66,6 +66,7 @@ const reportKeys = [
   'dependency_scanning',
   'dotenv',
   'junit',
+  'license_management',
   'license_scanning',
   'load_performance',
   'lsif',

@@ -39,8 +39,12 @@ const rootKeys = [...reserved, 'default', 'workflow', 'spec']
 
 const defaultStages = ['build', 'test', 'deploy']
 
-/** Reads everything; problems go to the reporter. */
-export function readRoot(root: MapNode, report: Reporter): RootEntry {
+/** Reads everything; problems go to the reporter. `pause` lets others run between jobs. */
+export async function readRoot(
+  root: MapNode,
+  report: Reporter,
+  pause: () => Promise<void>,
+): Promise<RootEntry> {
   const place: Place = { location: '', report }
   const map = withStagesAlias(place, root)
   const isJob = (name: string) =>
@@ -58,7 +62,7 @@ export function readRoot(root: MapNode, report: Reporter): RootEntry {
       ? readVariables(under(place, 'variables'), variables, rootVariableKeys)
       : new Map(),
     workflow,
-    jobs: readJobs(place, map, isJob, around),
+    jobs: await readJobs(place, map, isJob, around, pause),
   }
 }
 
@@ -131,17 +135,19 @@ function readWorkflow(place: Place, node: Node | undefined): WorkflowEntry {
   }
 }
 
-function readJobs(
+async function readJobs(
   place: Place,
   map: MapNode,
   isJob: (name: string) => boolean,
   around: Parameters<typeof readJob>[4],
-): JobEntry[] {
+  pause: () => Promise<void>,
+): Promise<JobEntry[]> {
   const jobs: JobEntry[] = []
   const inner = under(place, 'jobs')
   let isAnyVisible = false
   for (const [name, entry] of map.entries) {
-    if (!isJob(name)) continue
+    if (!isJob(name) || place.report.isFull) continue
+    await pause()
     if (name.startsWith('.') && entry.keyType === undefined) {
       if (isBlank(entry.value)) refuse(under(inner, name), entry.mark, "config can't be blank")
       continue

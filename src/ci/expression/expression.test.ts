@@ -85,6 +85,7 @@ describe('evaluation', () => {
 
 describe('syntax errors', () => {
   it.each<[string, number]>([
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: an expression that people write by mistake
     ['${X} == "x"', 0],
     ['$X = "x"', 3],
     ['$X == x', 6],

@@ -1,5 +1,6 @@
-import { stringify } from 'yaml'
-import { type MapNode, type Node, toPlain } from '../config/node.ts'
+import { Scalar, stringify } from 'yaml'
+import { isString, type MapNode, type Node, toPlain } from '../config/node.ts'
+import { scanPlain } from '../config/scalars.ts'
 
 /** Types of YAML 1.1 that a map or a set would turn into. */
 const unwanted = new Set([
@@ -21,7 +22,22 @@ export function printYaml(root: MapNode): string {
 /** Maps stay maps, so that keys like `10` keep their place. */
 function printable(node: Node): unknown {
   if (node.kind === 'map') {
-    return new Map([...node.entries].map(([key, entry]) => [key, printable(entry.value)]))
+    return new Map(
+      [...node.entries].map(([key, entry]) => [
+        entry.keyType === undefined ? quoted(key) : key,
+        printable(entry.value),
+      ]),
+    )
   }
-  return node.kind === 'list' ? node.items.map(printable) : toPlain(node)
+  if (node.kind === 'list') return node.items.map(printable)
+  return isString(node) ? quoted(node.value) : toPlain(node)
+}
+
+/** In quotes, if GitLab would read the bare text as something else. */
+function quoted(text: string): unknown {
+  const scanned = scanPlain(text)
+  if (!('refused' in scanned) && scanned.type === 'string') return text
+  const scalar = new Scalar(text)
+  scalar.type = 'QUOTE_DOUBLE'
+  return scalar
 }
