@@ -1,7 +1,9 @@
 /** `slipway`: the one program. Each subcommand is a file in commands/. */
 import { Command } from 'commander'
 import { adminCommand } from './commands/admin.ts'
+import { lintCommand } from './commands/lint.ts'
 import { serveCommand } from './commands/serve.ts'
+import { upCommand } from './commands/up.ts'
 import { versionCommand } from './commands/version.ts'
 import { Failure } from './lib/index.ts'
 
@@ -13,7 +15,12 @@ const program = new Command('slipway')
     'after',
     '\nStart here:\n  slipway serve --data ./data     everything, at http://localhost:10080\n  slipway lint .gitlab-ci.yml     what a pipeline would do, without pushing',
   )
-program.addCommand(serveCommand()).addCommand(adminCommand()).addCommand(versionCommand())
+program
+  .addCommand(serveCommand())
+  .addCommand(upCommand())
+  .addCommand(lintCommand())
+  .addCommand(adminCommand())
+  .addCommand(versionCommand())
 
 try {
   await program.parseAsync()

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
@@ -64,6 +64,13 @@ describe('loadConfig', () => {
 })
 
 describe('exampleFile', () => {
+  it('stands in the repository as the settings say', () => {
+    // after a change: node tools/config-example.ts
+    expect(readFileSync(new URL('../../slipway.example.yml', import.meta.url), 'utf8')).toBe(
+      exampleFile(),
+    )
+  })
+
   it('is valid when everything in it is switched on', () => {
     const content = exampleFile()
       .replace(/^#(\w+: ".*)$/gm, '$1')

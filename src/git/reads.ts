@@ -80,10 +80,10 @@ export function createReads(
     tags: projectId => refs(projectId, 'refs/tags/'),
     async log(projectId, revision, { limit, skip = 0, path }) {
       const sha = await resolve(projectId, revision)
-      if (sha === undefined) return []
+      const clean = path === undefined ? '' : cleanPath(path)
+      if (sha === undefined || clean === undefined) return []
       const count = Math.max(0, Math.min(limit, maxListed))
       const args = ['rev-list', `--max-count=${count}`, `--skip=${Math.max(0, skip)}`, sha, '--']
-      const clean = path === undefined ? undefined : (cleanPath(path) ?? '..')
       const out = await program.run(repositories.path(projectId), clean ? [...args, clean] : args)
       return commits(projectId, out.toString('latin1').split('\n').filter(isSha))
     },
