@@ -176,11 +176,12 @@ async function followPipelines(
   made: Project,
   note: (text: string) => void,
 ): Promise<void> {
+  // What failed on an earlier run gets another try; what fails from here on is told.
+  for (const one of await newestPipelines(client))
+    if (one !== undefined && isBad(one))
+      await client.gitlab('POST', `${projectPath}/pipelines/${one.id}/retry`)
   for await (const _ of client.changes(made.id)) {
-    const newest = new Map<string, Pipeline>()
-    const listed = await client.gitlab<Pipeline[]>('GET', `${projectPath}/pipelines?per_page=100`)
-    for (const one of [...(listed ?? [])].sort((a, b) => a.id - b.id)) newest.set(one.ref, one)
-    const wanted = branches.map(branch => newest.get(branch))
+    const wanted = await newestPipelines(client)
     const lines = await Promise.all(
       wanted.map(async (one, at) =>
         one === undefined ? `${branches[at]} waits` : `${one.ref} ${await progress(client, one)}`,
@@ -191,6 +192,14 @@ async function followPipelines(
     if (bad !== undefined) throw await failureOf(client, bad)
     if (wanted.every(one => one !== undefined && ended.includes(one.status))) return
   }
+}
+
+/** The newest of each branch, in the order of `branches`. */
+async function newestPipelines(client: Client): Promise<(Pipeline | undefined)[]> {
+  const newest = new Map<string, Pipeline>()
+  const listed = await client.gitlab<Pipeline[]>('GET', `${projectPath}/pipelines?per_page=100`)
+  for (const one of [...(listed ?? [])].sort((a, b) => a.id - b.id)) newest.set(one.ref, one)
+  return branches.map(branch => newest.get(branch))
 }
 
 function isBad(pipeline: Pipeline): boolean {
