@@ -15,8 +15,6 @@ import { readyState } from './schedule.ts'
 import { checkSettingVariable } from './setting-variables.ts'
 import type { PipelineFilter, Pipelines } from './use-cases.ts'
 
-export type { CiLimits, PipelinesOptions } from './core.ts'
-
 /** Pipelines over the given ports. */
 export function createPipelines(options: PipelinesOptions): Pipelines {
   const core = createCore(options)
@@ -29,7 +27,10 @@ export function createPipelines(options: PipelinesOptions): Pipelines {
     ...settings(core),
     ensureRunner: runner => ensureRunner(core, runner),
     recover: () => recover(core),
-    run: signal => reapUntilAborted(core, signal),
+    run(signal) {
+      core.isReplaying = false
+      return reapUntilAborted(core, signal)
+    },
   }
 }
 

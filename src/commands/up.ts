@@ -1,106 +1,89 @@
-import { once } from 'node:events'
-import { existsSync } from 'node:fs'
-import path from 'node:path'
+/** `slipway up`: from an empty data directory to live apps, as a client of the public API; then it serves until Ctrl-C. */
 import { Command } from 'commander'
-import { systemClock } from '../lib/index.ts'
-import { loadConfig } from './config.ts'
+import { Failure } from '../lib/index.ts'
 import { reachesDockerHub } from './images/reachable.ts'
 import { cacheDirectory, seedImages } from './images/seed.ts'
-import type { LocalServer } from './local-client.ts'
-import { type Checklist, createChecklist } from './up/checklist.ts'
+import { createChecklist } from './up/checklist.ts'
 import { createClient } from './up/client.ts'
-import { runDemo, summary } from './up/demo.ts'
-import { ensureServer, stopServer } from './up/local.ts'
+import { demoApps, prepareDemo, runDemo } from './up/demo.ts'
+import { ensureServer } from './up/ensure-server.ts'
+import { describeResult } from './up/result.ts'
 
-interface Options {
+interface UpOptions {
+  data: string
+  listen?: string
   exit?: boolean
   demo: boolean
   offline?: boolean
-  data?: string
-  listen?: string
 }
 
-/** What the sample's pipelines pull. */
-const neededImages = ['docker', 'node', 'heroku-cli']
-
-/** `slipway up`: what script/up runs once everything is set up. A client of the public API. */
 export function upCommand(): Command {
   return new Command('up')
-    .description('serve, and take the sample project from a push to production')
-    .option('--exit', 'stop once both apps answered; the exit code tells whether they did')
+    .description('serve, and take the sample app from a push to production')
+    .option('--data <dir>', 'folder that holds everything', './data')
+    .option('--listen <host:port>', 'address to listen on (default: 127.0.0.1:10080)')
+    .option('--exit', 'end after the result; exit code 0 only if both apps answered')
     .option('--no-demo', 'only serve')
-    .option('--offline', 'do not ask Docker Hub for base images: make stand-ins')
-    .option('--data <dir>', 'data directory')
-    .option('--listen <address>', 'where to listen when no server runs on the data directory yet')
-    .action(async (options: Options) => {
-      process.exitCode = await up(options)
+    .option('--offline', 'make stand-ins of the base images without asking for Docker Hub first')
+    .action(async (options: UpOptions) => {
+      const stop = new AbortController()
+      for (const signal of ['SIGINT', 'SIGTERM'] as const)
+        process.once(signal, () =>
+          stop.abort(
+            new Failure('unavailable', 'stopped', {
+              hint: 'Run it again: it goes on where it was.',
+            }),
+          ),
+        )
+      process.exitCode = await up(options, stop.signal)
     })
 }
 
-async function up(options: Options): Promise<number> {
-  const { data, listen } = options
-  const config = loadConfig({ flags: { data, listen }, env: process.env })
-  const stop = new AbortController()
-  const interrupt = () => stop.abort(new Error('interrupted'))
-  process.once('SIGINT', interrupt)
-  process.once('SIGTERM', interrupt)
-  const checklist = createChecklist(process.stdout, systemClock.now)
-  let server: Awaited<ReturnType<typeof ensureServer>> | undefined
-  try {
-    const isOffline = options.offline || (options.demo && !(await reachesDockerHub()))
-    const serveArguments = [
-      ...['--data', config.data],
-      ...(listen === undefined ? [] : ['--listen', listen]),
-      ...(options.offline ? ['--mirror-upstream', 'none'] : []),
-    ]
-    server = await checklist.step('Slipway serves', async note => {
-      const started = await ensureServer(config.data, serveArguments, stop.signal)
-      note(`${publicAddress(started.origin)}${started.child ? '' : ' (it did already)'}`)
-      return started
-    })
-    tellPassword(config.data, checklist)
-    if (options.demo) {
-      if (isOffline) await seed(server, checklist, stop.signal)
-      const client = createClient(server, stop.signal)
-      const live = await runDemo({ client, server, checklist, signal: stop.signal })
-      checklist.line(summary(live, path.join(config.data, 'root-password')))
-    }
-    if (!options.exit && server.child !== undefined) {
-      checklist.line(`Slipway goes on serving; Ctrl-C ends it. Its log: ${server.logFile}`)
-      await once(server.child, 'exit', { signal: stop.signal })
-      checklist.line('slipway serve has ended')
-      return 1
-    }
-    return 0
-  } catch (error) {
-    if (!stop.signal.aborted) throw error
-    checklist.line('\nEnding in order; run it again to go on where this stopped.')
-    return 130
-  } finally {
-    process.off('SIGINT', interrupt)
-    process.off('SIGTERM', interrupt)
-    if (server?.child !== undefined) await stopServer(server.child)
-  }
-}
-
-/** People's browsers keep cookies and names below `localhost`. */
-function publicAddress(origin: string): string {
-  return origin.replace('127.0.0.1', 'localhost')
-}
-
-function tellPassword(data: string, checklist: Checklist): void {
-  const file = path.resolve(data, 'root-password')
-  if (existsSync(file)) checklist.line(`    user root, password in ${file}`)
-}
-
-async function seed(server: LocalServer, checklist: Checklist, signal: AbortSignal): Promise<void> {
-  await checklist.step('stand-ins for base images, as Docker Hub is out of reach', async note => {
-    await seedImages({
-      server,
-      cacheDirectory: cacheDirectory(process.env),
-      only: neededImages,
-      signal,
-      onProgress: ({ name, step, done, total }) => note(`${done}/${total}, ${name} ${step}`),
-    })
+async function up(options: UpOptions, signal: AbortSignal): Promise<number> {
+  const list = createChecklist(process.stdout)
+  const server = await list.step('Slipway serves', async () => {
+    const found = await ensureServer(options, signal)
+    return { value: found, text: `${found.url}${found.isOurs ? '' : ' (it ran already)'}` }
   })
+  try {
+    list.note(`user root, password in ${server.passwordFile}`)
+    if (!options.demo) {
+      if (!options.exit) await server.ended(signal)
+      return 0
+    }
+    const client = createClient(server.local)
+    await list.step('Base images', async tell => {
+      if (!options.offline && (await reachesDockerHub()))
+        return { value: undefined, text: 'from Docker Hub, through the mirror' }
+      const images = await seedImages({
+        server: server.local,
+        cacheDirectory: cacheDirectory(process.env),
+        signal,
+        onProgress: progress => tell(`${progress.name} (${progress.done} of ${progress.total})`),
+      })
+      return {
+        value: undefined,
+        text: `no Docker Hub here: ${images.length} stand-ins from this machine's packages`,
+      }
+    })
+    await prepareDemo(client, list, signal)
+    const result = await runDemo({ client, list, signal, url: server.url, data: options.data })
+    console.log(describeResult(result, server.url, server.passwordFile))
+    const isLive = result.every(app => app.answers)
+    if (options.exit) return isLive ? 0 : 1
+    console.log(`${demoApps.length} apps; Slipway serves until Ctrl-C.`)
+    await server.ended(signal)
+    return isLive ? 0 : 1
+  } catch (error) {
+    list.fail()
+    if (signal.aborted) {
+      console.error(
+        '\nStopped. What was done is kept: run script/up again and it goes on from there.',
+      )
+      return 130
+    }
+    throw error
+  } finally {
+    await server.stop()
+  }
 }

@@ -1,46 +1,67 @@
-/** Shows what happens as a list that grows: one line a step, live on a terminal, finished steps only elsewhere. */
+import type { WriteStream } from 'node:tty'
+
+const frames = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏']
+const frameMs = 100
+
+/** Steps with a sign in front: turning while they run, checked when done. On a terminal the line is drawn anew; elsewhere each finished step is a line. */
 export interface Checklist {
-  /** Runs the work as a step. What it returns is shown behind the title; `note` changes the text while it runs. */
-  step<T>(title: string, work: (note: (text: string) => void) => Promise<T>): Promise<T>
-  line(text: string): void
+  /** `tell` shows how far the step is. */
+  step<T>(
+    title: string,
+    work: (tell: (text: string) => void) => Promise<{ value: T; text: string }>,
+  ): Promise<T>
+  note(text: string): void
+  /** The step under way broke. */
+  fail(): void
 }
 
-const frames = ['⠋', '⠙', '⠸', '⠴', '⠦', '⠇']
-const frameMs = 120
+export function createChecklist(out: WriteStream): Checklist {
+  let active: { title: string; text: string; startedAt: number } | undefined
+  let frame = 0
+  let timer: NodeJS.Timeout | undefined
+  const line = (sign: string, title: string, text: string) =>
+    `  ${sign} ${title.padEnd(18)} ${text}`
+  const clear = () => out.isTTY && out.write('\r\x1b[2K')
 
-export function createChecklist(out: NodeJS.WriteStream, now: () => number): Checklist {
-  const isLive = out.isTTY === true
-  const draw = (text: string) => {
-    if (isLive) out.write(`\r\x1b[2K${text.slice(0, Math.max(20, out.columns - 1))}`)
+  function draw(): void {
+    if (active === undefined || !out.isTTY) return
+    const width = (out.columns ?? 80) - 1
+    const text = line(frames[frame++ % frames.length]!, active.title, active.text)
+    clear()
+    out.write([...text].slice(0, width).join(''))
   }
+
+  function end(sign: string, text: string): void {
+    clearInterval(timer)
+    if (active === undefined) return
+    const seconds = ((performance.now() - active.startedAt) / 1000).toFixed(1)
+    clear()
+    out.write(`${line(sign, active.title, `${text} (${seconds} s)`)}\n`)
+    active = undefined
+  }
+
   return {
     async step(title, work) {
-      const startedAt = now()
-      let noted = ''
-      let frame = 0
-      const show = () =>
-        draw(`  ${frames[frame++ % frames.length]} ${title}${noted && `: ${noted}`}`)
-      const timer = isLive ? setInterval(show, frameMs) : undefined
-      show()
-      const end = (mark: string) => {
-        clearInterval(timer)
-        const seconds = ((now() - startedAt) / 1000).toFixed(1)
-        draw('')
-        out.write(`  ${mark} ${title}${noted && `: ${noted}`}  ${seconds} s\n`)
-      }
+      active = { title, text: '', startedAt: performance.now() }
+      const mine = active
+      timer = setInterval(draw, frameMs)
       try {
-        const result = await work(text => {
-          noted = text
+        const { value, text } = await work(told => {
+          mine.text = told
+          draw()
         })
-        end('✓')
-        return result
+        end('✓', text)
+        return value
       } catch (error) {
-        end('✗')
+        end('✗', mine.text)
         throw error
       }
     },
-    line(text) {
-      out.write(`${text}\n`)
+    note(text) {
+      out.write(`    ${text}\n`)
+    },
+    fail() {
+      end('✗', active?.text ?? '')
     },
   }
 }
