@@ -24,6 +24,8 @@ export interface BlobStore {
   /** Appends and returns the upload's new size. Bytes are on disk when it resolves. Throws `Failure('not_found')`, and `Failure('unavailable')` when the disk is full. */
   appendUpload(id: string, chunk: AsyncIterable<Uint8Array>): Promise<number>
   uploadSize(id: string): Promise<number | undefined>
+  /** What has arrived so far, from `range.start` on. Throws `Failure('not_found')` once it has ended. */
+  readUpload(id: string, range: ByteRange): Promise<AsyncIterable<Uint8Array>>
   /** Verifies the digest, makes the blob durable and visible, and ends the upload. Throws `Failure('invalid')` when the digest differs; the upload is gone then too. */
   commitUpload(id: string, digest: Digest): Promise<BlobStat>
   abortUpload(id: string): Promise<void>

@@ -3,7 +3,7 @@ import { gunzip } from 'node:zlib'
 import { Failure, sha256 } from '../lib/index.ts'
 import type { ArtifactUpload } from '../protocol/index.ts'
 import { type Core, holdsRunner } from './core.ts'
-import { lifetimeMs } from './duration.ts'
+import { parseDuration } from './duration.ts'
 import type { HeldJob } from './ports.ts'
 import { parseDotenv } from './reports.ts'
 
@@ -81,6 +81,13 @@ export function createArtifactDesk(core: Core): ArtifactDesk {
       }),
   }
   return desk
+}
+
+/** Undefined: for ever. Text that isn't a duration counts as absent. */
+function lifetimeMs(text: string | undefined, absentMs: number): number | undefined {
+  if (text?.trim().toLowerCase() === 'never') return undefined
+  const seconds = text === undefined ? undefined : parseDuration(text)
+  return seconds === undefined ? absentMs : seconds * 1000
 }
 
 function lost(): Failure {

@@ -85,6 +85,8 @@ export interface Core extends Omit<PipelinesOptions, 'limits' | 'version'> {
    * saved in between. Throws `Failure('not_found')`.
    */
   change<T>(pipelineId: number, work: (draft: Draft) => T | Promise<T>): Promise<Changed<T>>
+  /** True until `run`: a push that comes before it may be one that a crash cut off, told again. */
+  isReplaying: boolean
   /** Tells everyone about a pipeline that was just inserted. */
   announce(snapshot: Snapshot): void
 }
@@ -107,6 +109,7 @@ export function createCore(options: PipelinesOptions): Core {
     limits: { ...defaultLimits, ...options.limits },
     mutex,
     version: options.version ?? '17.0.0',
+    isReplaying: true,
     queueGate: new Gate(),
     reaperGate: new Gate(),
     stopGate: new Gate(),

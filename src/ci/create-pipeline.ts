@@ -36,6 +36,8 @@ interface Event {
 /** See `Pipelines.create`. */
 export async function createPipeline(core: Core, request: NewPipeline): Promise<PipelineOutcome> {
   const { project, user, sha, source } = request
+  const known = await replayed(core, request)
+  if (known) return known
   const options = readPushOptions(request.pushOptions ?? [])
   const reader = core.sources.reader(project, user, sha)
   const [commit, text, settings] = await Promise.all([
@@ -68,6 +70,27 @@ export async function createPipeline(core: Core, request: NewPipeline): Promise<
   const compiled = await compile(text, contextOf(core, event, reader))
   event.problems = [...event.problems, ...compiled.problems]
   return outcomeOf(core, event, compiled)
+}
+
+/** The pipeline that this very push already made, when the crash came after it. */
+async function replayed(core: Core, request: NewPipeline): Promise<PipelineOutcome | undefined> {
+  if (!core.isReplaying || request.source !== 'push') return undefined
+  const { ref, tag } = splitRef(request.ref)
+  const filter = { ref, page: 1, perPage: 1 }
+  const [pipeline] = (await core.store.pipelines(request.project.id, filter)).items
+  const isSame =
+    pipeline?.source === 'push' &&
+    pipeline.tag === tag &&
+    pipeline.sha === request.sha &&
+    pipeline.beforeSha === (request.beforeSha ?? noSha)
+  if (!isSame) return undefined
+  const { problems } = pipeline
+  const jobs = (await core.store.snapshot(pipeline.id))?.jobs ?? []
+  if (jobs.length > 0) return { kind: 'created', pipeline, jobs: jobs.map(publicJob), problems }
+  if (pipeline.status === 'skipped') {
+    return { kind: 'none', reason: 'No pipeline was asked for', problems }
+  }
+  return { kind: 'invalid', pipeline, problems }
 }
 
 async function outcomeOf(core: Core, event: Event, compiled: Compiled): Promise<PipelineOutcome> {
@@ -158,7 +181,8 @@ async function cancelOlder(core: Core, pipeline: PipelineRecord): Promise<void> 
   for (const id of active.filter(id => id < pipeline.id)) {
     try {
       await core.change(id, draft => {
-        if (draft.pipeline.sha === pipeline.sha || draft.pipeline.status === 'manual') return
+        const { tag, sha, status } = draft.pipeline
+        if (tag || sha === pipeline.sha || status === 'manual') return
         for (const jobId of jobsToAutoCancel(draft)) cancelJob(draft, jobId)
         draft.settle()
       })

@@ -71,9 +71,14 @@ export function draftOf(snapshot: Snapshot, now: number): Draft {
       }
     },
     settle() {
-      const { changes, status } = advance(draft.latest().map(schedulable), now)
-      for (const { id, ...change } of changes) draft.update(id, change)
-      if (status !== pipeline.status) pipeline = withStatus(pipeline, status, now)
+      for (;;) {
+        const { changes, status } = advance(draft.latest().map(schedulable), now)
+        for (const { id, ...change } of changes) draft.update(id, change)
+        if (status !== pipeline.status) pipeline = withStatus(pipeline, status, now)
+        const bridges = draft.latest().filter(job => job.status === 'pending' && isBridge(job))
+        if (bridges.length === 0) return
+        for (const { id } of bridges) draft.update(id, bridgeFailure)
+      }
     },
     change() {
       const changed = [...jobs.values()].filter(job => job.id > 0 && job !== before.get(job.id))
@@ -87,6 +92,16 @@ export function draftOf(snapshot: Snapshot, now: number): Draft {
         .filter(({ job, before }) => job.status !== before),
   }
   return draft
+}
+
+/** Downstream pipelines aren't started yet: such a job never goes to a runner. */
+const bridgeFailure = {
+  status: 'failed',
+  failureReason: 'downstream_pipeline_creation_failed',
+} as const
+
+function isBridge({ plan }: JobRecord): boolean {
+  return plan.extra?.['trigger'] !== undefined || plan.extra?.['bridge_needs'] !== undefined
 }
 
 /** Whether its failure doesn't fail the pipeline, given how it ended. */

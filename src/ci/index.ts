@@ -4,6 +4,7 @@
 
 export { compile } from './compile.ts'
 export type { CompileContext, Compiled, ProjectTree, RemoteFile, SourceReader } from './context.ts'
+export type { CiLimits, PipelinesOptions } from './core.ts'
 export * from './lint/index.ts'
 export type {
   CiEvent,
@@ -15,7 +16,13 @@ export type {
   PipelineState,
   SettingVariable,
 } from './model.ts'
-export { createPipelines, type PipelinesOptions } from './pipelines.ts'
+export { createPipelines } from './pipelines.ts'
 export type { Plan, PlanImage, PlanJob, PlanNeed, PlanVariable, Problem, WhyStep } from './plan.ts'
 export type * from './ports.ts'
-export type { NewPipeline, PipelineFilter, PipelineOutcome, Pipelines } from './use-cases.ts'
+export type {
+  NewPipeline,
+  PipelineFilter,
+  PipelineOutcome,
+  Pipelines,
+  Runners,
+} from './use-cases.ts'

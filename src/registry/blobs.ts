@@ -1,5 +1,7 @@
+import { createHash } from 'node:crypto'
 import { RegistryError } from './errors.ts'
 import type { Exchange, Parts } from './exchange.ts'
+import { dropDamaged } from './garbage.ts'
 import { parseRange, sendEmpty, sendStream } from './http.ts'
 import type { Mirror } from './mirror.ts'
 
@@ -19,11 +21,29 @@ export async function serveBlob(
   await exchange.require('pull', repository)
   const found = await findBlob(parts, exchange, repository, digest)
   if (found !== undefined) return await sendBlob(parts, exchange, digest, found.sizeBytes)
+  if (!parts.mirror.has(repository)) throw blobUnknown(digest)
+  await sendFromUpstream(parts, exchange, repository, digest)
+}
+
+/** A mirrored layer that isn't here yet: other images of the mirror may have it, else the upstream does. */
+async function sendFromUpstream(
+  parts: Parts & { mirror: Mirror },
+  exchange: Exchange,
+  repository: string,
+  digest: string,
+): Promise<void> {
+  const known = await linkPublicBlob(parts, repository, digest)
+  if (known !== undefined) return await sendBlob(parts, exchange, digest, known.sizeBytes)
+  const { response, method } = exchange
+  if (method === 'HEAD') {
+    const sizeBytes = await parts.mirror.blobSize(repository, digest)
+    if (sizeBytes === undefined) throw blobUnknown(digest)
+    response.writeHead(200, blobHeaders(digest, sizeBytes))
+    return void response.end()
+  }
   const fetched = await parts.mirror.blob(repository, digest)
   if (fetched === undefined) throw blobUnknown(digest)
-  const { response } = exchange
   response.writeHead(200, blobHeaders(digest, fetched.sizeBytes))
-  if (method === 'HEAD') return void response.end()
   await sendStream(response, fetched.read())
 }
 
@@ -35,7 +55,7 @@ async function findBlob(
   digest: string,
 ): Promise<{ sizeBytes: number } | undefined> {
   const linked = await parts.store.linkedBlob(repository, digest)
-  if (linked !== undefined) return linked
+  if (linked !== undefined && (await parts.blobs.stat(digest)) !== undefined) return linked
   if (exchange.method !== 'HEAD' || !(await exchange.may('push', repository))) return undefined
   return await linkPublicBlob(parts, repository, digest)
 }
@@ -50,16 +70,19 @@ export async function linkPublicBlob(
   return await link(parts, repository, digest)
 }
 
-export async function link(
-  parts: Pick<Parts, 'blobs' | 'store' | 'clock'>,
+/** Undefined when the blob isn't stored. */
+export function link(
+  parts: Pick<Parts, 'blobs' | 'store' | 'clock' | 'turns'>,
   repository: string,
   digest: string,
 ): Promise<{ sizeBytes: number } | undefined> {
-  const blob = await parts.blobs.stat(digest)
-  if (blob === undefined) return undefined
-  const { sizeBytes } = blob
-  await parts.store.linkBlob({ repository, digest, sizeBytes, linkedAt: parts.clock.now() })
-  return { sizeBytes }
+  return parts.turns.run(digest, async () => {
+    const blob = await parts.blobs.stat(digest)
+    if (blob === undefined) return undefined
+    const { sizeBytes } = blob
+    await parts.store.linkBlob({ repository, digest, sizeBytes, linkedAt: parts.clock.now() })
+    return { sizeBytes }
+  })
 }
 
 function publicPrefixes(parts: Parts): string[] {
@@ -81,14 +104,37 @@ async function sendBlob(
   }
   const range = parseRange(request.headers.range, sizeBytes)
   const bytes = await parts.blobs.read(digest, range)
-  if (range === undefined) response.writeHead(200, headers)
-  else
-    response.writeHead(206, {
-      ...headers,
-      'content-length': range.end - range.start,
-      'content-range': `bytes ${range.start}-${range.end - 1}/${sizeBytes}`,
-    })
+  if (range === undefined) {
+    response.writeHead(200, headers)
+    return await sendStream(response, verified(parts, digest, bytes))
+  }
+  response.writeHead(206, {
+    ...headers,
+    'content-length': range.end - range.start,
+    'content-range': `bytes ${range.start}-${range.end - 1}/${sizeBytes}`,
+  })
   await sendStream(response, bytes)
+}
+
+/** Holds the last chunk back until the digest is right: what has rotted on disk never arrives as a whole blob. */
+async function* verified(
+  parts: Parts,
+  digest: string,
+  bytes: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  const algorithm = digest.slice(0, digest.indexOf(':'))
+  const hash = createHash(algorithm)
+  let last: Uint8Array | undefined
+  for await (const chunk of bytes) {
+    if (last !== undefined) yield last
+    hash.update(chunk)
+    last = chunk
+  }
+  if (`${algorithm}:${hash.digest('hex')}` !== digest) {
+    await dropDamaged(parts, digest)
+    throw new RegistryError('UNKNOWN', 'the stored blob is damaged')
+  }
+  if (last !== undefined) yield last
 }
 
 function blobHeaders(digest: string, sizeBytes: number) {

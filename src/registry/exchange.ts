@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { KeyedMutex } from '../lib/index.ts'
 import type { Principal, Right } from './access.ts'
 import type { RegistryOptions } from './ports.ts'
 import type { Tokens } from './tokens.ts'
@@ -7,6 +8,8 @@ import type { View } from './views.ts'
 /** What every endpoint works with. */
 export interface Parts extends RegistryOptions {
   tokens: Tokens
+  /** By digest: linking a blob and deleting it take turns. */
+  turns: KeyedMutex
 }
 
 /** One request and its answer. */

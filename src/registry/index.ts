@@ -2,7 +2,15 @@
  * OCI distribution: uploads, blobs, manifests, tags. Three kinds of repository, told apart by name:
  * `{namespace}/{project}[/more]` of a project, `heroku/{app}/{process}` of an app, `docker.io/{name}` (any upstream host) of the mirror.
  */
-export type { ImageConfig, Manifest, Registry, RegistryEvent, Tag } from './model.ts'
+export type {
+  GarbageOptions,
+  GarbageReport,
+  ImageConfig,
+  Manifest,
+  Registry,
+  RegistryEvent,
+  Tag,
+} from './model.ts'
 export type {
   BlobReference,
   HttpClient,

@@ -149,14 +149,15 @@ export function linuxAmd64(raw: Uint8Array): string | undefined {
 
 /** A stored manifest as the module's other callers see it. */
 export function toManifest(stored: StoredManifest): Manifest {
-  const { repository, digest, mediaType, sizeBytes, pushedAt, pushedBy, raw, references } = stored
+  const { repository, digest, mediaType, sizeBytes, pushedAt, raw, references } = stored
   return {
     repository,
     digest,
     mediaType,
     sizeBytes,
     pushedAt,
-    pushedBy,
+    pushedBy: stored.pushedBy,
+    pushedByJob: stored.pushedByJob,
     raw,
     configDigest: references.find(one => one.kind === 'config')?.digest,
     blobs: references

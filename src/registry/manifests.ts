@@ -108,7 +108,7 @@ async function putManifest(
       detail: { digest: reference },
     })
   const tag = isDigest(reference) ? undefined : reference
-  await saveManifest(parts, { repository, digest, raw, parsed, tag, userId: userIdOf(exchange) })
+  await savePushed(parts, exchange, { repository, digest, raw, parsed, tag })
   announce(parts, exchange, { repository, digest, parsed, tag })
   sendEmpty(exchange.response, 201, {
     location: `/v2/${shownName(exchange.view, repository)}/manifests/${digest}`,
@@ -117,41 +117,28 @@ async function putManifest(
   })
 }
 
-/** Checks that everything the manifest needs is in the repository, then shows it, with its tag, at once. */
-export async function saveManifest(
-  parts: Pick<Parts, 'store' | 'blobs' | 'clock'>,
+/** Shows the manifest, with its tag, at once, if everything it needs is in the repository. */
+async function savePushed(
+  parts: Parts,
+  exchange: Exchange,
   push: {
     repository: string
     digest: string
     raw: Uint8Array
     parsed: ParsedManifest
     tag?: string
-    userId?: number
   },
 ): Promise<void> {
   const { repository, digest, raw, parsed, tag } = push
-  await checkReferences(parts, repository, parsed)
-  const now = parts.clock.now()
-  const manifest = { repository, digest, raw, sizeBytes: raw.length, pushedAt: now, ...parsed }
-  await parts.store.saveManifest(
-    { ...manifest, pushedBy: push.userId },
-    tag === undefined ? undefined : { repository, name: tag, digest, updatedAt: now },
+  const pushedAt = parts.clock.now()
+  const by = { pushedAt, pushedBy: userIdOf(exchange), pushedByJob: jobIdOf(exchange) }
+  const missing = await parts.store.saveManifest(
+    { repository, digest, raw, sizeBytes: raw.length, ...parsed, ...by },
+    {
+      tag: tag === undefined ? undefined : { repository, name: tag, digest, updatedAt: pushedAt },
+      isComplete: true,
+    },
   )
-}
-
-async function checkReferences(
-  parts: Pick<Parts, 'store' | 'blobs'>,
-  repository: string,
-  { references }: ParsedManifest,
-): Promise<void> {
-  const missing: string[] = []
-  for (const { kind, digest } of references) {
-    const isHere =
-      kind === 'manifest'
-        ? (await parts.store.manifest(repository, digest)) !== undefined
-        : (await parts.store.linkedBlob(repository, digest)) !== undefined
-    if (!isHere) missing.push(digest)
-  }
   if (missing.length > 0)
     throw new RegistryError(
       'MANIFEST_BLOB_UNKNOWN',

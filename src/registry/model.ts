@@ -11,6 +11,8 @@ export interface Manifest {
   blobs: { digest: string; sizeBytes: number; mediaType: string }[]
   pushedAt: number
   pushedBy?: number
+  /** The job that pushed it, when it did so with its own token. */
+  pushedByJob?: number
   raw: Uint8Array
 }
 
@@ -44,15 +46,32 @@ export interface Registry {
   deleteTag(repository: string, tag: string): Promise<void>
   /** A short-lived credential for our own engine to pull these repositories (Basic). */
   pullCredential(repository: string): Promise<{ username: string; password: string }>
-  /** Puts an image of one layer made here (stand-ins): blobs first, then manifest and tags. */
-  putImage(image: {
-    repository: string
-    tags: string[]
-    layers: AsyncIterable<Uint8Array>[]
-    config: ImageConfig
-  }): Promise<{ digest: string }>
+  /** Removes what nothing needs, while serving. */
+  collectGarbage(options: GarbageOptions): Promise<GarbageReport>
+  /** Reads every blob again; what doesn't match its digest is removed, so that the next push or pull brings it whole. */
+  scrub(signal: AbortSignal): Promise<{ checked: number; damaged: string[] }>
 }
 
+export interface GarbageOptions {
+  /** Only says what would go. */
+  isDryRun: boolean
+  /** What is in use although no tag says so: releases, rollback targets, running containers. By manifest digest. */
+  pins: ReadonlyMap<string, string>
+  /** Untagged manifests go after this long; undefined keeps them. */
+  untaggedAfterMs?: number
+  signal: AbortSignal
+}
+
+export interface GarbageReport {
+  uploads: number
+  manifests: { repository: string; digest: string }[]
+  /** Untagged manifests that stay, and what uses them. */
+  pinned: { repository: string; digest: string; by: string }[]
+  blobs: { digest: string; sizeBytes: number }[]
+  freedBytes: number
+}
+
+/** The part of an image's configuration that whoever builds an image decides. */
 export interface ImageConfig {
   entrypoint?: string[]
   command?: string[]

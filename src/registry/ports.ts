@@ -32,6 +32,8 @@ export interface StoredManifest {
   annotations?: Record<string, string>
   pushedAt: number
   pushedBy?: number
+  /** The job that pushed it. */
+  pushedByJob?: number
 }
 
 export interface StoredTag {
@@ -62,8 +64,15 @@ export interface RegistryStore {
   /** Whether a repository whose name starts with one of these prefixes links the blob. */
   isLinkedUnder(prefixes: readonly string[], digest: string): Promise<boolean>
 
-  /** Manifest, its references, and the tag if there is one. Saving a manifest again changes nothing but its tag. */
-  saveManifest(manifest: StoredManifest, tag?: StoredTag): Promise<void>
+  /**
+   * Manifest, its references, and the tag if there is one. With `isComplete`, everything that it refers to must be in the
+   * repository: the answer is what is missing, and when that isn't empty nothing was saved. Saving a manifest again
+   * changes who pushed it last and its tag.
+   */
+  saveManifest(
+    manifest: StoredManifest,
+    options: { tag?: StoredTag; isComplete: boolean },
+  ): Promise<string[]>
   manifest(repository: string, digest: string): Promise<StoredManifest | undefined>
   /** The newest manifest of the repository with this configuration. */
   manifestByConfig(repository: string, configDigest: string): Promise<StoredManifest | undefined>
@@ -77,6 +86,15 @@ export interface RegistryStore {
   deleteTag(repository: string, name: string): Promise<boolean>
   /** In byte order, after `after`. */
   tags(repository: string, page: { after?: string; limit: number }): Promise<StoredTag[]>
+
+  /** Whether any repository links the blob. */
+  isLinked(digest: string): Promise<boolean>
+  /** Links made before `before` that no manifest of their repository uses. */
+  unusedLinks(before: number): Promise<{ repository: string; digest: string; sizeBytes: number }[]>
+  /** Deletes the link if it still is unused and as old. False when it was kept. */
+  deleteUnusedLink(link: { repository: string; digest: string }, before: number): Promise<boolean>
+  /** Manifests pushed before `before` without a tag, that no index holds and whose subject isn't in the repository. */
+  untaggedManifests(before: number): Promise<{ repository: string; digest: string }[]>
 
   hasRepository(name: string): Promise<boolean>
   /** In byte order, after `after`. `sizeBytes` counts each blob once. */

@@ -1,13 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isDigest } from '../blobs/index.ts'
-import { Failure, messageOf, uuid } from '../lib/index.ts'
+import { Failure, KeyedMutex, messageOf, uuid } from '../lib/index.ts'
 import { authorize, challengeHeader, isAllowed, type Principal } from './access.ts'
 import { engineUsername, principalOf } from './authenticate.ts'
 import { serveBlob } from './blobs.ts'
 import { isUnexpected, RegistryError, toRegistryError } from './errors.ts'
 import type { Exchange, Parts } from './exchange.ts'
-import { linger, sendJson } from './http.ts'
-import { putImage } from './image.ts'
+import { collectGarbage, scrub } from './garbage.ts'
+import { sendEarly, sendJson } from './http.ts'
 import { serveCatalog, serveReferrers, serveTags } from './lists.ts'
 import { linuxAmd64, toManifest } from './manifest.ts'
 import { findManifest, serveManifest } from './manifests.ts'
@@ -33,6 +33,7 @@ export function createRegistry(options: RegistryOptions): Registry {
     tokens: createTokens(options),
     mirror: createMirror(options),
     busy: new Set(),
+    turns: new KeyedMutex(),
   }
   const { store } = options
   return {
@@ -48,7 +49,8 @@ export function createRegistry(options: RegistryOptions): Registry {
       const password = await parts.tokens.issueForEngine(repository)
       return { username: engineUsername, password }
     },
-    putImage: image => putImage(parts, image),
+    collectGarbage: garbage => collectGarbage(parts, garbage),
+    scrub: signal => scrub(parts, signal),
   }
 }
 
@@ -149,8 +151,8 @@ async function answerError(
     // Docker shows nothing of a 5xx answer but its status line.
     response.statusMessage = message.replace(/[^\x20-\x7e]/g, '?').slice(0, 200)
   }
-  sendJson(response, status, { errors: [{ code, message, detail }] }, headers)
-  await linger(request, parts.clock)
+  const body = { errors: [{ code, message, detail }] }
+  await sendEarly(request, response, parts.clock, { status, body, headers })
 }
 
 async function resolve(

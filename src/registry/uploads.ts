@@ -126,9 +126,10 @@ async function finish(
   id: string,
   digest: string,
 ): Promise<void> {
-  const blob = await commit(parts, id, digest)
-  const { sizeBytes } = blob
-  await parts.store.linkBlob({ repository, digest, sizeBytes, linkedAt: parts.clock.now() })
+  await parts.turns.run(digest, async () => {
+    const { sizeBytes } = await commit(parts, id, digest)
+    await parts.store.linkBlob({ repository, digest, sizeBytes, linkedAt: parts.clock.now() })
+  })
   await parts.store.deleteUpload(id)
   sendCreated(exchange, repository, digest)
 }

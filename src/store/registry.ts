@@ -21,6 +21,7 @@ interface RegistryTables {
     annotations: string | null
     pushed_at: number
     pushed_by: number | null
+    pushed_by_job: number | null
   }
   registry_references: {
     repository: string
@@ -75,11 +76,21 @@ export const registryMigrations: readonly Migration[] = [
       'create index registry_tags_digest on registry_tags (repository, digest)',
     ],
   },
+  {
+    name: 'registry-2',
+    up: ['alter table registry_manifests add column pushed_by_job integer'],
+  },
 ]
 
 export function createRegistryStore(anyDb: Kysely<unknown>): RegistryStore {
   const db = anyDb as Db
-  return { ...uploadRows(db), ...blobRows(db), ...manifestRows(db), ...tagRows(db) }
+  return {
+    ...uploadRows(db),
+    ...blobRows(db),
+    ...manifestRows(db),
+    ...tagRows(db),
+    ...garbageRows(db),
+  }
 }
 
 function uploadRows(db: Db): Pick<RegistryStore, 'saveUpload' | 'upload' | 'deleteUpload'> {
@@ -174,12 +185,14 @@ function manifestRows(
   const complete = (row: RegistryTables['registry_manifests'] | undefined) =>
     row === undefined ? undefined : withReferences(db, row)
   return {
-    async saveManifest(manifest, tag) {
-      await db.transaction().execute(async transaction => {
+    saveManifest: (manifest, { tag, isComplete }) =>
+      db.transaction().execute(async transaction => {
+        const missing = isComplete ? await missingReferences(transaction, manifest) : []
+        if (missing.length > 0) return missing
         await insertManifest(transaction, manifest)
         if (tag !== undefined) await putTag(transaction, tag)
-      })
-    },
+        return []
+      }),
     async manifest(repository, digest) {
       const row = await db
         .selectFrom('registry_manifests')
@@ -226,12 +239,35 @@ function manifestRows(
   }
 }
 
+async function missingReferences(
+  transaction: Transaction<RegistryTables>,
+  { repository, references }: StoredManifest,
+): Promise<string[]> {
+  const missing: string[] = []
+  for (const { kind, digest } of references) {
+    const table = kind === 'manifest' ? 'registry_manifests' : 'registry_blobs'
+    const found = await transaction
+      .selectFrom(table)
+      .select('digest')
+      .where('repository', '=', repository)
+      .where('digest', '=', digest)
+      .executeTakeFirst()
+    if (found === undefined) missing.push(digest)
+  }
+  return missing
+}
+
 async function insertManifest(
   transaction: Transaction<RegistryTables>,
   manifest: StoredManifest,
 ): Promise<void> {
   const { repository, digest } = manifest
-  const result = await transaction
+  const pushed = {
+    pushed_at: manifest.pushedAt,
+    pushed_by: manifest.pushedBy ?? null,
+    pushed_by_job: manifest.pushedByJob ?? null,
+  }
+  await transaction
     .insertInto('registry_manifests')
     .values({
       repository,
@@ -241,12 +277,10 @@ async function insertManifest(
       subject: manifest.subject ?? null,
       artifact_type: manifest.artifactType ?? null,
       annotations: manifest.annotations ? JSON.stringify(manifest.annotations) : null,
-      pushed_at: manifest.pushedAt,
-      pushed_by: manifest.pushedBy ?? null,
+      ...pushed,
     })
-    .onConflict(conflict => conflict.doNothing())
-    .executeTakeFirst()
-  if (result.numInsertedOrUpdatedRows === 0n) return
+    .onConflict(conflict => conflict.columns(['repository', 'digest']).doUpdateSet(pushed))
+    .execute()
   for (const [position, reference] of manifest.references.entries())
     await transaction
       .insertInto('registry_references')
@@ -259,6 +293,7 @@ async function insertManifest(
         size_bytes: reference.sizeBytes,
         media_type: reference.mediaType,
       })
+      .onConflict(conflict => conflict.doNothing())
       .execute()
 }
 
@@ -290,6 +325,7 @@ async function withReferences(
     annotations: row.annotations === null ? undefined : JSON.parse(row.annotations),
     pushedAt: row.pushed_at,
     pushedBy: row.pushed_by ?? undefined,
+    pushedByJob: row.pushed_by_job ?? undefined,
   }
 }
 
@@ -337,6 +373,46 @@ function tagRows(
     },
     async repositories(page) {
       const { rows } = await listRepositories(page).execute(db)
+      return rows
+    },
+  }
+}
+
+type GarbageRows = 'isLinked' | 'unusedLinks' | 'deleteUnusedLink' | 'untaggedManifests'
+
+function garbageRows(db: Db): Pick<RegistryStore, GarbageRows> {
+  const unused = (before: number) => sql`linked_at < ${before} and not exists (
+    select 1 from registry_references r where r.repository = b.repository and r.digest = b.digest)`
+  return {
+    async isLinked(digest) {
+      const row = await db
+        .selectFrom('registry_blobs')
+        .select('digest')
+        .where('digest', '=', digest)
+        .limit(1)
+        .executeTakeFirst()
+      return row !== undefined
+    },
+    async unusedLinks(before) {
+      const { rows } = await sql<{ repository: string; digest: string; sizeBytes: number }>`
+        select repository, digest, size_bytes as "sizeBytes" from registry_blobs b
+        where ${unused(before)}`.execute(db)
+      return rows
+    },
+    async deleteUnusedLink({ repository, digest }, before) {
+      const result = await sql`delete from registry_blobs as b
+        where repository = ${repository} and digest = ${digest} and ${unused(before)}`.execute(db)
+      return (result.numAffectedRows ?? 0n) > 0n
+    },
+    async untaggedManifests(before) {
+      const { rows } = await sql<{ repository: string; digest: string }>`
+        select repository, digest from registry_manifests m
+        where pushed_at < ${before}
+          and not exists (select 1 from registry_tags t where t.repository = m.repository and t.digest = m.digest)
+          and not exists (select 1 from registry_references r where r.repository = m.repository and r.digest = m.digest and r.kind = 'manifest')
+          and not exists (select 1 from registry_manifests s where s.repository = m.repository and s.digest = m.subject)`.execute(
+        db,
+      )
       return rows
     },
   }

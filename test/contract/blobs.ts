@@ -105,11 +105,14 @@ function uploadCases(make: () => { store: BlobStore; reopen?: () => BlobStore })
     expect(await store.appendUpload('one', chunks())).toBe(5)
     expect(await store.appendUpload('one', chunks('f'))).toBe(6)
     expect(await store.stat(digestOf('abcdef'))).toBeUndefined()
+    expect(await textOf(await store.readUpload('one', { start: 2 }))).toBe('cdef')
+    expect(await textOf(await store.readUpload('one', { start: 2, end: 4 }))).toBe('cd')
     expect(await store.commitUpload('one', digestOf('abcdef'))).toEqual({
       digest: digestOf('abcdef'),
       sizeBytes: 6,
     })
     expect(await store.uploadSize('one')).toBeUndefined()
+    await expect(store.readUpload('one', { start: 0 })).rejects.toMatchObject({ code: 'not_found' })
     expect(await textOf(await store.read(digestOf('abcdef')))).toBe('abcdef')
   })
 

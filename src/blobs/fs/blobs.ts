@@ -106,6 +106,21 @@ class FsBlobs implements BlobStore {
     return await this.#fileSize(this.#uploadPath(id))
   }
 
+  async readUpload(id: string, range: ByteRange): Promise<AsyncIterable<Uint8Array>> {
+    const sizeBytes = await this.uploadSize(id)
+    if (sizeBytes === undefined) throw uploadNotFound(id)
+    const { start, end } = clampRange(sizeBytes, range)
+    return this.#readUploadFile(id, start, end)
+  }
+
+  async *#readUploadFile(id: string, start: number, end: number): AsyncGenerator<Uint8Array> {
+    try {
+      yield* readFileRange(this.#uploadPath(id), start, end)
+    } catch (error) {
+      throw hasCode(error, 'ENOENT') ? uploadNotFound(id) : error
+    }
+  }
+
   commitUpload(id: string, digest: Digest): Promise<BlobStat> {
     checkUploadId(id)
     const { algorithm } = parseDigest(digest)

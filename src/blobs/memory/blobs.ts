@@ -75,6 +75,11 @@ export function createMemoryBlobs(
       uploads.set(id, { chunks: [], sizeBytes: 0, touchedAt: clock.now() })
     },
     uploadSize: async id => uploads.get(id)?.sizeBytes,
+    readUpload: async (id, range) => {
+      const whole = Buffer.concat(uploadOf(id).chunks)
+      const { start, end } = clampRange(whole.length, range)
+      return one(whole.subarray(start, end))
+    },
     commitUpload: async (id, digest) => {
       parseDigest(digest)
       const { chunks } = uploadOf(id)
