@@ -1,7 +1,7 @@
 /** Makes what runs match the current release: releases, scaling, crashes, adoption after a restart. One app's work is done one piece after the other. */
 import { Failure, type Gate, KeyedMutex, messageOf } from '../lib/index.ts'
 import type { AppsOptions, Timing } from './apps.ts'
-import { foundOf, instanceLabels, networkName, port } from './containers.ts'
+import { appLabels, foundOf, instanceLabels, networkName, port } from './containers.ts'
 import { backoffMs, nextState } from './dyno.ts'
 import { Follower } from './follow.ts'
 import { desiredDynos } from './formation.ts'
@@ -452,6 +452,9 @@ export function createSupervisor(options: SupervisorOptions) {
         await Promise.all(dynos.map(dyno => stopDyno(deps, dyno, timing.stopGraceMs)))
         await Promise.all(leaving.get(appId) ?? [])
         leaving.delete(appId)
+        // Also what isn't known here: an earlier process's, not adopted yet.
+        const { containers } = await engine.list(appLabels(options.instanceId, appId))
+        for (const container of containers) await engine.remove(container.id)
         await engine.removeNetwork(networkName(options.instanceId, appId))
       }),
     async run(signal: AbortSignal): Promise<void> {

@@ -256,7 +256,7 @@ test('names and images are checked', async () => {
 })
 
 test('S-41 config vars come back exactly, or are refused', () => {
-  const value = fc.string({ unit: 'binary', maxLength: 200 }).filter(one => !one.includes('\0'))
+  const value = fc.string({ maxLength: 100 }).filter(one => !one.includes('\0'))
   const name = fc.string({ minLength: 1, maxLength: 40 }).filter(one => !/[=\0]/.test(one))
   fc.assert(
     fc.property(fc.dictionary(name, value), fc.dictionary(name, value), (before, change) => {
@@ -267,6 +267,8 @@ test('S-41 config vars come back exactly, or are refused', () => {
     }),
     { numRuns: 30 },
   )
+  const odd = { A: 'a\nb\r\n', B: '="\'`$(id)\\', C: 'x'.repeat(65_536), PATH: '', D: 'é' }
+  expect(changeConfig({}, odd).config).toEqual(odd)
   const refused: Record<string, string>[] = [
     { '': 'x' },
     { 'A=B': 'x' },
