@@ -28,6 +28,7 @@ import { httpClient } from './http-client.ts'
 import { imageOrigins } from './image-origins.ts'
 import { listen } from './listen.ts'
 import { pipelineSources } from './pipeline-sources.ts'
+import { careForRegistry } from './registry-care.ts'
 import { ensureRoot } from './root.ts'
 import { startRunner } from './start-runner.ts'
 import { acceptsConnections } from './traffic.ts'
@@ -223,6 +224,7 @@ async function build(
   const background = [
     pipelines.run(stop.signal),
     apps.run(stop.signal),
+    careForRegistry(registry, clock, stop.signal),
     startRunner({
       config,
       pipelines,
