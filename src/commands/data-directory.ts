@@ -8,7 +8,8 @@ import { Failure, type Random, uuid } from '../lib/index.ts'
  *
  *     DATA/slipway.db        state (SQLite)
  *     DATA/git/              bare repositories, by project id
- *     DATA/blobs/            layers, artifacts
+ *     DATA/blobs/            image layers
+ *     DATA/artifacts/        jobs' artifacts
  *     DATA/logs/             job traces, app logs
  *     DATA/keys/             instance id, token signing key, certificate authority (0600)
  *     DATA/run/              Unix sockets for the jobs' gateways

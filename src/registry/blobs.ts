@@ -36,6 +36,8 @@ async function sendFromUpstream(
   if (known !== undefined) return await sendBlob(parts, exchange, digest, known.sizeBytes)
   const { response, method } = exchange
   if (method === 'HEAD') {
+    // Whoever may push asks whether to send it: only what is stored here counts.
+    if (await exchange.may('push', repository)) throw blobUnknown(digest)
     const sizeBytes = await parts.mirror.blobSize(repository, digest)
     if (sizeBytes === undefined) throw blobUnknown(digest)
     response.writeHead(200, blobHeaders(digest, sizeBytes))

@@ -1,4 +1,5 @@
 import { isDigest } from '../blobs/index.ts'
+import { Failure } from '../lib/index.ts'
 import { RegistryError } from './errors.ts'
 import { type Exchange, jobIdOf, type Parts, userIdOf } from './exchange.ts'
 import { readBody, sendEmpty } from './http.ts'
@@ -45,7 +46,7 @@ async function getManifest(
   reference: string,
 ): Promise<void> {
   await exchange.require('pull', repository)
-  const found = await findManifest(parts, repository, reference)
+  const found = await findManifest(parts, repository, reference).catch(notHere)
   if (found === undefined) throw await manifestUnknown(parts, repository, reference)
   const manifest = isDigest(reference)
     ? found.manifest
@@ -62,6 +63,13 @@ async function getManifest(
     return sendEmpty(response, 304, { etag: headers.etag })
   response.writeHead(200, headers)
   response.end(method === 'HEAD' ? undefined : manifest.raw)
+}
+
+/** An upstream that is away has no image for us: docker shows a 404's message, and only the status of a 5xx. */
+function notHere(error: unknown): never {
+  if (error instanceof Failure && error.code === 'unavailable')
+    throw new RegistryError('MANIFEST_UNKNOWN', `not here, and ${error.message}. ${error.hint}`)
+  throw error
 }
 
 /** Here first; then, for the mirror's repositories, from the upstream. */

@@ -53,7 +53,7 @@ const lines = (asked: { line: string }[], pattern: RegExp) =>
   asked.filter(one => pattern.test(one.line)).length
 
 test('what is not here is fetched once, kept, and served when the upstream is away, saying so', async () => {
-  const { upstream, clock, pull, asked } = await pair()
+  const { upstream, mirror, clock, pull, asked } = await pair()
   const image = await push(upstream, '24', 'first')
   expect((await pull('manifests/24')).json()).toEqual(image.manifest)
   expect((await pull(`blobs/${image.layer.digest}`, 'HEAD')).headers['content-length']).toBe('11')
@@ -77,8 +77,14 @@ test('what is not here is fetched once, kept, and served when the upstream is aw
   expect(stale.headers['docker-content-digest']).toBe(second.digest)
   expect(stale.headers.warning).toBe('110 - "Response is Stale"')
   const missing = await pull('manifests/22')
-  expect(missing).toMatchObject({ status: 503, code: 'UNAVAILABLE' })
+  expect(missing).toMatchObject({ status: 404, code: 'MANIFEST_UNKNOWN' })
   expect(missing.json().errors[0].message).toContain("docker.io can't be asked")
+  // A push goes on as if there were no upstream.
+  const host = 'mirror.local'
+  const path = `/v2/library/new/blobs/${sha256Of('layer offline')}`
+  expect((await mirror.call(path, { as, host, method: 'HEAD' })).status).toBe(404)
+  const pushed = await mirror.pushImage('library/new', '1', 'offline', { as, host })
+  expect(pushed.answer.status).toBe(201)
 })
 
 test('what was pushed here stays, whatever the upstream has under that name', async () => {
@@ -170,7 +176,7 @@ test('a rate limit is kept to', async () => {
   const { pull, clock } = await pair({ url: `http://127.0.0.1:${busy}` })
   for (let tries = 0; tries < 3; tries++) {
     const answer = await pull('manifests/24')
-    expect(answer).toMatchObject({ status: 503 })
+    expect(answer).toMatchObject({ status: 404 })
     expect(answer.json().errors[0].message).toContain('rate limit')
   }
   expect(count).toBe(1)
