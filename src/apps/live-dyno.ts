@@ -47,8 +47,7 @@ export async function startDyno(
 ): Promise<LiveDyno> {
   const { engine, clock, random, instanceId, timing, write } = deps
   const network = networkName(instanceId, app.id)
-  const info = await engine.inspectImage(image)
-  const command = [...(info?.entrypoint ?? []), ...(info?.command ?? [])].join(' ')
+  const command = await commandOf(engine, image)
   const spec: DynoSpec = {
     ...{ id: uuid(random), appId: app.id, appName: app.name, image, command },
     ...{ name: one.name, type: one.type, size: one.size },
@@ -76,6 +75,12 @@ export async function startDyno(
     throw error
   }
   return dyno
+}
+
+/** What an image runs, for people. */
+export async function commandOf(engine: Engine, image: string): Promise<string> {
+  const info = await engine.inspectImage(image)
+  return [...(info?.entrypoint ?? []), ...(info?.command ?? [])].join(' ')
 }
 
 async function untilReady(deps: DynoDeps, dyno: LiveDyno, timing: Timing): Promise<void> {

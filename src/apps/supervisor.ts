@@ -6,7 +6,14 @@ import { backoffMs, nextState } from './dyno.ts'
 import { Follower } from './follow.ts'
 import { desiredDynos } from './formation.ts'
 import type { App, Apps, Dyno, Release } from './index.ts'
-import { type DynoDeps, ensureNetwork, type LiveDyno, startDyno, stopDyno } from './live-dyno.ts'
+import {
+  commandOf,
+  type DynoDeps,
+  ensureNetwork,
+  type LiveDyno,
+  startDyno,
+  stopDyno,
+} from './live-dyno.ts'
 import type { LogBook } from './log-book.ts'
 import { sameImages, supersede } from './release.ts'
 import { routeOf } from './route.ts'
@@ -22,6 +29,8 @@ export interface SupervisorOptions extends Omit<AppsOptions, 'timing'> {
 
 const engineRetryMs = 2_000
 const resyncMs = 60_000
+/** How long a release waits for an engine that can't be reached. */
+const engineAwayMs = 120_000
 const superseded = 'superseded by a newer release before it started'
 
 export function createSupervisor(options: SupervisorOptions) {
@@ -128,6 +137,9 @@ export function createSupervisor(options: SupervisorOptions) {
     } catch (error) {
       const lastLines = fresh.flatMap(dyno => dyno.follower?.lastLines(10) ?? [])
       await Promise.all(fresh.map(dyno => stopDyno(deps, dyno, 0)))
+      // An engine that restarts is no fault of the release: the app's next turn tries again.
+      const isEngineAway = error instanceof Failure && error.code === 'unavailable'
+      if (isEngineAway && clock.now() - release.createdAt < engineAwayMs) throw error
       const why = [messageOf(error), ...lastLines.map(line => `  ${line}`)].join('\n')
       if (!stop.aborted) {
         await write(app.id, 'heroku', 'api', `Release v${release.version} failed: ${why}`)
@@ -349,7 +361,7 @@ export function createSupervisor(options: SupervisorOptions) {
           releaseVersion: release.version,
           config: release.config,
           image: container.image,
-          command: '',
+          command: await commandOf(engine, container.image),
         },
       }
       const dyno: LiveDyno = {

@@ -1,6 +1,13 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { connectionFrom, createDockerEngine } from '../../src/engine/docker/index.ts'
 import { systemRandom, uuid } from '../../src/lib/index.ts'
+import { openStore } from '../../src/store/index.ts'
 import { by, openAppsWorld, user } from '../support/apps.ts'
 import { busyboxRoot } from '../support/busybox.ts'
 
@@ -24,6 +31,7 @@ const serve = (text: string) =>
 beforeAll(async () => {
   await importApp('one', serve('one'))
   await importApp('two', serve('two'))
+  await importApp('slow', `sleep 1; ${serve('slow')}`)
   await importApp('broken', 'echo cannot find module >&2; exit 3')
   await importApp('mortal', `${serve('mortal')} & sleep 3; echo oh no; exit 1`)
 })
@@ -32,7 +40,8 @@ afterAll(async () => {
   const left = await engine.list({ 'slipway.instance': `test-${run}` })
   for (const { id } of left.containers) await engine.remove(id)
   for (const { id } of left.networks) await engine.removeNetwork(id)
-  for (const name of ['one', 'two', 'broken', 'mortal']) await engine.removeImage(image(name))
+  for (const name of ['one', 'two', 'slow', 'broken', 'mortal'])
+    await engine.removeImage(image(name))
   await engine.close()
 })
 
@@ -96,3 +105,36 @@ test('a process that ends comes back, and config vars reach it exactly', async (
   await apps.destroy(app.id)
   expect(await containers()).toEqual([])
 })
+
+test.each(['recorded', 'starting', 'succeeded'])(
+  'S-54 kill -9 when a release is %s: the next Slipway ends it, with one process and nothing left over',
+  async moment => {
+    const directory = mkdtempSync(path.join(tmpdir(), 'slipway-apps-'))
+    const file = path.join(directory, 'test.db')
+    const script = fileURLToPath(new URL('../support/apps-child.ts', import.meta.url))
+    const name = `kill-${moment}`
+    const child = spawn(
+      process.execPath,
+      [script, file, `test-${run}`, name, image('one'), image('slow'), moment],
+      { stdio: ['ignore', 'pipe', 'inherit'] },
+    )
+    await once(child.stdout, 'data')
+    child.kill('SIGKILL')
+    await once(child, 'exit')
+    const store = await openStore(file)
+    {
+      await using world = await openAppsWorld(engine, { instanceId: `test-${run}`, store })
+      const app = (await world.apps.find(name))!
+      const release = (await world.apps.releases(app.id)).at(-1)!
+      const end = await world.apps.released(release.id, AbortSignal.timeout(30_000))
+      expect(end).toMatchObject({ version: 3, status: 'succeeded', current: true })
+      await world.until(async () => (await world.get(name)).body === 'slow\n')
+      await world.until(async () => (await containers()).length === 1)
+      const current = (await world.apps.releases(app.id)).filter(one => one.current)
+      expect(current.map(one => one.version)).toEqual([3])
+      await world.apps.destroy(app.id)
+    }
+    await store.close()
+    rmSync(directory, { recursive: true })
+  },
+)

@@ -56,7 +56,6 @@ export async function openAppsWorld(
 ): Promise<AppsWorld> {
   const store = options.store ?? (await openStore(':memory:'))
   const logs = createLogs({ store: createMemoryAppends() })
-  const references = new Map<string, string>()
   const agent = new Agent({ keepAlive: true })
   let told = () => {}
   const router = createRouter({ clock: systemClock, random: systemRandom, onRequest() {} })
@@ -88,14 +87,13 @@ export async function openAppsWorld(
         told()
       },
       images: {
-        async resolve(repository, reference) {
+        // The reference stands in the repository's place, so that another process finds it again.
+        async resolve(_repository, reference) {
           if (reference.startsWith('missing')) return undefined
           const digest = `sha256:${sha256(reference)}`
-          references.set(digest, reference)
-          return { repository, digest, configDigest: digest }
+          return { repository: reference, digest, configDigest: digest }
         },
-        async pull({ digest }, signal) {
-          const reference = references.get(digest)!
+        async pull({ repository: reference }, signal) {
           if ((await engine.inspectImage(reference)) === undefined)
             await engine.pull(reference, { signal })
           return reference

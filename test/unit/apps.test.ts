@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { changeConfig } from '../../src/apps/config-vars.ts'
 import { LineCutter, maxLineBytes } from '../../src/apps/log-lines.ts'
 import { createMemoryEngine, exits, hangs, web } from '../../src/engine/memory/index.ts'
+import { Failure } from '../../src/lib/index.ts'
 import { by, openAppsWorld, user } from '../support/apps.ts'
 
 function answering(text: string, prepare: () => void = () => {}) {
@@ -97,6 +98,15 @@ test('a release that does not boot leaves the old one serving and says why', asy
   const settled = await world.apps.released(newest.id, AbortSignal.timeout(5_000))
   expect(settled).toMatchObject({ version: 5, status: 'succeeded', config: { FOO: 'bar' } })
   expect(settled.images['web']!.digest).not.toBe(deaf.images['web']!.digest)
+})
+
+test('S-55 a release outlives an engine that is away for a moment', async () => {
+  const engine = newEngine()
+  await using world = await openAppsWorld(engine)
+  const app = await world.apps.create({ name: 'shop', owner: user })
+  engine.failNext('create', new Failure('unavailable', 'The engine is away.'))
+  expect((await world.deploy(app.id, 'app:1')).status).toBe('succeeded')
+  expect((await world.get('shop')).body).toBe('one')
 })
 
 test('an app whose first release fails is crashed, and has no container left', async () => {
