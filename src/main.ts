@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import { adminCommand } from './commands/admin.ts'
 import { lintCommand } from './commands/lint.ts'
 import { serveCommand } from './commands/serve.ts'
+import { upCommand } from './commands/up.ts'
 import { versionCommand } from './commands/version.ts'
 import { Failure } from './lib/index.ts'
 
@@ -16,6 +17,7 @@ const program = new Command('slipway')
   )
 program
   .addCommand(serveCommand())
+  .addCommand(upCommand())
   .addCommand(lintCommand())
   .addCommand(adminCommand())
   .addCommand(versionCommand())

@@ -217,9 +217,10 @@ async function build(
     ] satisfies import('./front.ts').Handler[],
     log,
   }
-  const listening = await listen({ config, data, addresses, front, instance, log })
+  // what an earlier process left is settled before anyone can add to it
   await pipelines.recover()
   await git.recover()
+  const listening = await listen({ config, data, addresses, front, instance, log })
   const background = [
     pipelines.run(stop.signal),
     apps.run(stop.signal),

@@ -84,6 +84,9 @@ export function assemble({ config }: StandIn, layers: readonly Layer[]): Image {
   return { manifest, digest: `sha256:${sha256(manifest)}`, config: configuration, configDigest }
 }
 
+/** 503: the mirror doesn't have it, and can't ask its upstream. */
+const absentOrThere = [200, 404, 503]
+
 function caller(server: LocalServer, repository: string, signal?: AbortSignal) {
   const basic = Buffer.from(`root:${server.token.reveal()}`).toString('base64')
 
@@ -125,12 +128,12 @@ function caller(server: LocalServer, repository: string, signal?: AbortSignal) {
   return {
     async manifestDigest(tag: string): Promise<string | undefined> {
       const { headers, statusCode } = await call('HEAD', `${base}/manifests/${tag}`, {
-        expected: [200, 404],
+        expected: absentOrThere,
       })
       return statusCode === 200 ? String(headers['docker-content-digest']) : undefined
     },
     async blob(digest: string, sizeBytes: number, body: () => Buffer | Readable): Promise<void> {
-      const there = await call('HEAD', `${base}/blobs/${digest}`, { expected: [200, 404] })
+      const there = await call('HEAD', `${base}/blobs/${digest}`, { expected: absentOrThere })
       if (there.statusCode === 200) return
       const started = await call('POST', `${base}/blobs/uploads/`, { expected: [202] })
       const location = new URL(String(started.headers['location']), server.origin)

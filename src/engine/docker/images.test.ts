@@ -21,6 +21,11 @@ describe('splitReference', () => {
 })
 
 describe('registryAuth', () => {
+  it('is padded, whatever its length', () => {
+    for (const username of ['u', 'us', 'use', 'user'])
+      expect(registryAuth({ username, password: 'p' }, 'a.b/c').length % 4).toBe(0)
+  })
+
   it('names the registry that the credentials are for', () => {
     const read = (reference: string) =>
       JSON.parse(

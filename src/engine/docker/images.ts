@@ -24,9 +24,13 @@ export function splitReference(reference: string): { name: string; tag: string }
 export function registryAuth(auth: NonNullable<PullOptions['auth']>, reference: string): string {
   const host = reference.split('/')[0] ?? ''
   const isHost = reference.includes('/') && (/[.:]/.test(host) || host === 'localhost')
-  return Buffer.from(
-    JSON.stringify({ ...auth, serveraddress: isHost ? host : 'https://index.docker.io/v1/' }),
-  ).toString('base64url')
+  const json = JSON.stringify({
+    ...auth,
+    serveraddress: isHost ? host : 'https://index.docker.io/v1/',
+  })
+  // Docker wants the padding that base64url leaves out, and takes what it can't decode as no credentials
+  const encoded = Buffer.from(json).toString('base64url')
+  return encoded.padEnd(Math.ceil(encoded.length / 4) * 4, '=')
 }
 
 export function imageOf(image: WireImage): ImageInfo {
