@@ -322,3 +322,21 @@ test('a flood of sign-ins is turned away instead of queued without end', async (
   expect(turnedAway.length).toBeGreaterThan(0)
   for (const error of turnedAway) expect(error).toMatchObject({ code: 'unavailable' })
 })
+
+test('ten wrong passwords close an account to that address for ten minutes, whether it exists or not', async () => {
+  const { accounts, clock, user } = await house()
+  await user('eve')
+  const ask = (username: string, password: string, from: string) =>
+    accounts.authenticate({ kind: 'basic', username, password, from })
+  for (const name of ['eve', 'nobody']) {
+    for (let tries = 0; tries < 10; tries++)
+      expect(await ask(name, 'wrong', '10.0.0.1')).toBeUndefined()
+    await expect(ask(name.toUpperCase(), 'secret of eve', '10.0.0.1')).rejects.toMatchObject({
+      code: 'unavailable',
+      details: { retryAfterSeconds: 600 },
+    })
+  }
+  expect(await ask('eve', 'secret of eve', '10.0.0.2')).toBeDefined()
+  clock.advance(10 * 60_000)
+  expect(await ask('eve', 'secret of eve', '10.0.0.1')).toBeDefined()
+})

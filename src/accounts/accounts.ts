@@ -1,4 +1,5 @@
 import type { Clock, Random } from '../lib/index.ts'
+import { createAttempts } from './attempts.ts'
 import { createAuthentication } from './authenticate.ts'
 import type { Accounts } from './index.ts'
 import { createPasswords } from './passwords.ts'
@@ -15,7 +16,10 @@ export function createAccounts(options: {
   const { store, clock, random } = options
   const passwords = createPasswords(options)
   return {
-    ...createAuthentication({ store, clock, random, passwords }),
+    ...createAuthentication({
+      ...{ store, clock, random, passwords },
+      attempts: createAttempts(clock),
+    }),
     ...createUsers({ store, clock, random, passwords }),
     ...createProjects({ store, clock }),
   }

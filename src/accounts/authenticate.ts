@@ -1,5 +1,6 @@
 /** Credentials → who asks. */
 import { type Clock, newToken, type Random, sha256 } from '../lib/index.ts'
+import type { Attempts } from './attempts.ts'
 import type { Accounts, Actor, Credentials, Scope } from './index.ts'
 import { check, nameProblem } from './names.ts'
 import type { Passwords } from './passwords.ts'
@@ -32,6 +33,7 @@ interface Parts {
   clock: Clock
   random: Random
   passwords: Passwords
+  attempts: Attempts
 }
 
 export function createAuthentication(parts: Parts): Authentication {
@@ -99,18 +101,21 @@ async function authenticate(parts: Parts, credentials: Credentials): Promise<Act
       if (username.length > maxSecretLength || password.length > maxSecretLength) return undefined
       const actor = await byToken(parts, password)
       if (actor || tokenNames.has(username)) return actor
-      return byPassword(parts, username, password)
+      return byPassword(parts, username, password, credentials.from)
     }
   }
 }
 
 async function byPassword(
-  { store, passwords }: Parts,
+  { store, passwords, attempts }: Parts,
   login: string,
   password: string,
+  from: string | undefined,
 ): Promise<Actor | undefined> {
+  attempts.check(login, from)
   const user = login.includes('@') ? await store.userByEmail(login) : await store.userByName(login)
   const right = await passwords.matches(user, password)
+  if (!right) attempts.failed(login, from)
   return right && user ? actorOf(user, passwordScopes) : undefined
 }
 

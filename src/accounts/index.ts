@@ -79,7 +79,13 @@ export type Scope =
 /** What an HTTP request carried, dialect by dialect. */
 export type Credentials =
   /** Basic. The password may be a password or any token; user `_`, `oauth2`, `heroku`, `gitlab-ci-token` or empty means that it is a token. */
-  | { kind: 'basic'; username: string; password: string }
+  | {
+      kind: 'basic'
+      username: string
+      password: string
+      /** The client's address. With it, wrong passwords are limited: `authenticate` then throws `Failure('unavailable')`. */
+      from?: string
+    }
   /** Bearer, PRIVATE-TOKEN, JOB-TOKEN. */
   | { kind: 'token'; token: string }
   | { kind: 'session'; id: string }

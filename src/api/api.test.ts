@@ -605,3 +605,20 @@ test('big and broken bodies are refused with a reason', async () => {
     error: 'page is invalid',
   })
 })
+
+test('guessing passwords ends in 429, in both dialects', async () => {
+  const { user } = await newUser()
+  const own = { 'x-requested-with': 'console' }
+  const guess = { login: user.username, password: 'a wrong guess' }
+  for (let tries = 0; tries < 10; tries++)
+    expect((await call('POST', '/api/v4/session', own, guess)).status).toBe(401)
+  const limited = await call('POST', '/api/v4/session', own, guess)
+  expect(limited.status).toBe(429)
+  expect(Number(limited.headers.get('retry-after'))).toBeGreaterThan(500)
+  const basic = `Basic ${Buffer.from(`${user.username}:a wrong guess`).toString('base64')}`
+  const headers = { authorization: basic, accept: 'application/vnd.heroku+json; version=3' }
+  expect(await call('GET', '/account', headers)).toMatchObject({
+    status: 429,
+    body: { id: 'rate_limit' },
+  })
+})

@@ -2,7 +2,8 @@
  * SQL: implements the ports that the modules declare. It holds no rules. One port call is one transaction.
  */
 import { Kysely } from 'kysely'
-import { accountMigrations, createAccountStore } from './accounts.ts'
+import { accountMigrations } from './account-tables.ts'
+import { createAccountStore } from './accounts.ts'
 import { appMigrations, createAppsStore } from './apps.ts'
 import { createCiStore } from './ci.ts'
 import { ciMigrations } from './ci-tables.ts'

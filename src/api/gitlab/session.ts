@@ -58,6 +58,7 @@ export async function signIn(
     kind: 'basic',
     username: login,
     password,
+    from: request.ip,
   })
   if (actor?.kind === 'user' && actor.tokenId === undefined) return actor.user
   throw new Failure('unauthorized', '401 Unauthorized - invalid login or password')

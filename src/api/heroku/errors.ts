@@ -26,6 +26,12 @@ export function sendError(
   reply: FastifyReply,
 ): FastifyReply {
   if (error instanceof Failure) {
+    const retryAfter = error.details?.['retryAfterSeconds']
+    if (retryAfter !== undefined)
+      return reply
+        .code(429)
+        .header('retry-after', String(retryAfter))
+        .send({ id: 'rate_limit', message: error.message })
     const [status, id] = table[error.code]
     const resource = error.details?.['resource'] ?? (error.code === 'not_found' ? 'app' : undefined)
     const message = error.hint === undefined ? error.message : `${error.message} (${error.hint})`

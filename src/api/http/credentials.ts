@@ -11,8 +11,13 @@ export function authorization(request: Request): Credentials | undefined {
   if (!/^basic$/i.test(scheme)) return undefined
   const text = Buffer.from(value, 'base64').toString('utf8')
   const colon = text.indexOf(':')
-  if (colon < 0) return { kind: 'basic', username: '', password: text }
-  return { kind: 'basic', username: text.slice(0, colon), password: text.slice(colon + 1) }
+  if (colon < 0) return { kind: 'basic', username: '', password: text, from: request.ip }
+  return {
+    kind: 'basic',
+    username: text.slice(0, colon),
+    password: text.slice(colon + 1),
+    from: request.ip,
+  }
 }
 
 /** A header that must stand once. */
