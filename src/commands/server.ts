@@ -82,6 +82,8 @@ async function build(
     log,
   })
   const blobs = createFsBlobs({ directory: data.at('blobs') })
+  // Apart from the registry's: each deletes what it alone no longer refers to.
+  const artifacts = createFsBlobs({ directory: data.at('artifacts') })
   const logs = createLogs({ store: createFsAppends({ directory: data.at('logs') }) })
   const engine = createDockerEngine(
     connectionFrom({
@@ -107,10 +109,10 @@ async function build(
       delete: jobId => logs.delete(traceKey(jobId)),
     },
     artifacts: {
-      write: async body => blobs.put(body),
-      has: async digest => (await blobs.stat(digest)) !== undefined,
-      read: digest => blobs.read(digest),
-      delete: digest => blobs.delete(digest),
+      write: async body => artifacts.put(body),
+      has: async digest => (await artifacts.stat(digest)) !== undefined,
+      read: digest => artifacts.read(digest),
+      delete: digest => artifacts.delete(digest),
     },
     accounts,
     emit: flow.onCi,
