@@ -2,6 +2,7 @@
 import { Command } from 'commander'
 import { adminCommand } from './commands/admin.ts'
 import { lintCommand } from './commands/lint.ts'
+import { registryCommand } from './commands/registry.ts'
 import { serveCommand } from './commands/serve.ts'
 import { upCommand } from './commands/up.ts'
 import { versionCommand } from './commands/version.ts'
@@ -20,6 +21,7 @@ program
   .addCommand(upCommand())
   .addCommand(lintCommand())
   .addCommand(adminCommand())
+  .addCommand(registryCommand())
   .addCommand(versionCommand())
 
 try {

@@ -41,7 +41,7 @@ const resources = [
 ]
 
 export async function createGitLabApi(house: House): Promise<Server> {
-  const server = createServer({ random: house.random })
+  const server = createServer({ random: house.random, coercesTypes: true })
   server.setErrorHandler((error, request, reply) => sendError(house.log, error, request, reply))
   addAuth(server, house)
   mergeQueryIntoBody(server)

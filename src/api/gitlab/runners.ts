@@ -29,7 +29,7 @@ export function isRunnerPath(url: string): boolean {
 
 /** A server for those paths. */
 export function createRunnerApi(house: RunnerHouse): Server {
-  const server = createServer({ random: house.random })
+  const server = createServer({ random: house.random, coercesTypes: true })
   server.setErrorHandler((error, request, reply) => sendError(house.log, error, request, reply))
   server.setNotFoundHandler((_request, reply) => {
     reply.code(404).send({ error: '404 Not Found' })

@@ -188,8 +188,7 @@ async function followPipelines(
   url: string,
 ): Promise<{ value: undefined; text: string }> {
   const retried = new Set<number>()
-  const gone = new AbortController()
-  for await (const _change of client.changes(AbortSignal.any([signal, gone.signal]))) {
+  for await (const _change of client.changes(signal)) {
     const newest = await Promise.all(branches.map(branch => newestPipeline(client, branch)))
     const told = await Promise.all(newest.map(pipeline => describe(client, pipeline)))
     tell(told.join('   '))
@@ -205,7 +204,6 @@ async function followPipelines(
     }
     const isOver = newest.every(pipeline => ended.has(pipeline.status)) && again.length === 0
     if (!isOver) continue
-    gone.abort()
     if (failed.length === 0) return { value: undefined, text: told.join('   ') }
     const addresses = failed.map(pipeline => `${url}/${project}/-/pipelines/${pipeline.id}`)
     throw new Failure(
