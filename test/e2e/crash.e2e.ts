@@ -92,7 +92,7 @@ it('a big push is there whole or not at all, and can be made again', async () =>
   // git keeps what arrives apart until the push is accepted.
   const arriving = async () =>
     isOver ||
-    readdirSync(server.data, { recursive: true }).some(name => /tmp_|incoming/.test(`${name}`))
+    readdirSync(server.data, { recursive: true }).some(name => /tmp_objdir-/.test(`${name}`))
   await until('the pack to arrive', arriving, 60_000, 5)
   expect(isOver).toBe(false)
   await restart()
