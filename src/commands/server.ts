@@ -83,11 +83,7 @@ async function build(
     log,
   })
   const blobs = createFsBlobs({ directory: data.at('blobs') })
-<<<<<<< HEAD
   // Apart from layers: deleting an artifact must not take a layer with the same bytes along.
-=======
-  // Apart from the registry's: each deletes what it alone no longer refers to.
->>>>>>> pipelines
   const artifacts = createFsBlobs({ directory: data.at('artifacts') })
   const logs = createLogs({ store: createFsAppends({ directory: data.at('logs') }) })
   const engine = createDockerEngine(
