@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { House } from './gitlab/context.ts'
 import { createGitLabApi } from './gitlab/gitlab.ts'
+import { createRunnerApi, isRunnerPath } from './gitlab/runners.ts'
 import { createHerokuApi } from './heroku/heroku.ts'
 
 export interface Api {
@@ -13,21 +14,23 @@ export interface Api {
 export async function createApi(house: House): Promise<Api> {
   const gitlab = await createGitLabApi(house)
   const heroku = await createHerokuApi(house)
+  const runners = createRunnerApi(house)
   gitlab.get(
     '/api/openapi.json',
     { config: { anonymous: true }, schema: { hide: true } },
     async () => gitlab.swagger(),
   )
-  await Promise.all([gitlab.ready(), heroku.ready()])
+  await Promise.all([gitlab.ready(), heroku.ready(), runners.ready()])
   return {
     handle(request, response) {
       if (isHeroku(request)) heroku.routing(request, response)
+      else if (isRunnerPath(request.url ?? '')) runners.routing(request, response)
       else if (isGitLab(request)) gitlab.routing(request, response)
       else return false
       return true
     },
     async close() {
-      await Promise.all([gitlab.close(), heroku.close()])
+      await Promise.all([gitlab.close(), heroku.close(), runners.close()])
     },
   }
 }

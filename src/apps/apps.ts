@@ -1,6 +1,14 @@
 /** The use cases: what people and pipelines ask of apps. What then runs is the supervisor's business. */
 import type { Engine } from '../engine/index.ts'
-import { type Clock, Failure, Gate, type Logger, type Random, uuid } from '../lib/index.ts'
+import {
+  type Clock,
+  Failure,
+  Gate,
+  KeyedMutex,
+  type Logger,
+  type Random,
+  uuid,
+} from '../lib/index.ts'
 import { changeConfig, describeConfigChange } from './config-vars.ts'
 import { changeFormation, describeFormation } from './formation.ts'
 import type { App, AppEvent, Apps, By, Release, ReleaseImage } from './index.ts'
@@ -55,6 +63,8 @@ export function createApps(options: AppsOptions): Apps {
   const logKey = (appId: string) => `apps/${appId}`
   const book = new LogBook(options.logs, options.log, () => clock.now())
   const settled = new Gate()
+  // What reads, decides and writes: one after the other for each app.
+  const turns = new KeyedMutex()
   const write: Apps['log'] = (appId, source, dyno, text) =>
     book.append(
       logKey(appId),
@@ -87,7 +97,7 @@ export function createApps(options: AppsOptions): Apps {
     await write(appId, 'app', 'api', `${change.description} by user ${by.user.email}`)
     await write(appId, 'app', 'api', `Release v${release.version} created by user ${by.user.email}`)
     emit({ type: 'release', appId, version: release.version, status: release.status })
-    if (hasImages) supervisor.wake(appId)
+    supervisor.wake(appId)
     return release
   }
 
@@ -138,64 +148,67 @@ export function createApps(options: AppsOptions): Apps {
     },
     async destroy(appId) {
       await found(appId)
-      await supervisor.destroy(appId)
+      // What a crash leaves behind from here on is a stranger to the next start.
       await store.deleteApp(appId)
-      await book.delete(logKey(appId))
       await emit({ type: 'app', appId, change: 'deleted' })
+      await supervisor.destroy(appId)
+      await book.delete(logKey(appId))
     },
     collaborators: appId => store.collaborators(appId),
     setCollaborator: (appId, userId, present) => store.setCollaborator(appId, userId, present),
 
     config: appId => store.config(appId),
-    async setConfig(appId, change, by) {
-      await found(appId)
-      const changed = changeConfig(await store.config(appId), change)
-      if (changed.set.length + changed.removed.length === 0) return changed.config
-      const images = newestStanding(await store.releases(appId))?.images ?? {}
-      const description = describeConfigChange(changed)
-      await record(appId, by, { description, images, config: changed.config })
-      return changed.config
-    },
+    setConfig: (appId, change, by) =>
+      turns.run(appId, async () => {
+        await found(appId)
+        const changed = changeConfig(await store.config(appId), change)
+        if (changed.set.length + changed.removed.length === 0) return changed.config
+        const images = newestStanding(await store.releases(appId))?.images ?? {}
+        const description = describeConfigChange(changed)
+        await record(appId, by, { description, images, config: changed.config })
+        return changed.config
+      }),
 
     formation: appId => store.formation(appId),
-    async updateFormation(appId, updates, by) {
-      const app = await found(appId)
-      const now = clock.now()
-      const withImages = await Promise.all(
-        updates.map(async ({ image, ...rest }) => ({
-          ...rest,
-          ...(image !== undefined && {
-            image: image === null ? null : await resolved(app, rest.type, image),
-          }),
-        })),
-      )
-      const before = await store.formation(appId)
-      const change = changeFormation(before, withImages, now, () => uuid(random))
-      const standing = newestStanding(await store.releases(appId))?.images ?? {}
-      const images = { ...standing }
-      const deployed = withImages.flatMap(({ type, image }) =>
-        image === undefined ? [] : [{ type, image }],
-      )
-      for (const { type, image } of deployed) {
-        if (image === null) delete images[type]
-        else images[type] = image
-      }
-      if (!sameImages(standing, images))
-        await record(appId, by, {
-          description: describeImages(deployed),
-          ...{ images, config: await store.config(appId) },
-          ...{ formation: change.rows, removedTypes: change.removedTypes },
-        })
-      else if (change.rows.length > 0) {
-        await store.putFormation(appId, change.rows)
-        const rows = await store.formation(appId)
-        const text = `Scaled to ${describeFormation(rows)} by user ${by.user.email}`
-        await write(appId, 'app', 'api', text)
-        supervisor.wake(appId, { replaceTypes: change.resized })
-      }
-      await emit({ type: 'app', appId, change: 'updated' })
-      return store.formation(appId)
-    },
+    updateFormation: (appId, updates, by) =>
+      turns.run(appId, async () => {
+        const app = await found(appId)
+        const now = clock.now()
+        const withImages = await Promise.all(
+          updates.map(async ({ image, ...rest }) => ({
+            ...rest,
+            ...(image !== undefined && {
+              image: image === null ? null : await resolved(app, rest.type, image),
+            }),
+          })),
+        )
+        const before = await store.formation(appId)
+        const change = changeFormation(before, withImages, now, () => uuid(random))
+        const standing = newestStanding(await store.releases(appId))?.images ?? {}
+        const images = { ...standing }
+        const deployed = withImages.flatMap(({ type, image }) =>
+          image === undefined ? [] : [{ type, image }],
+        )
+        for (const { type, image } of deployed) {
+          if (image === null) delete images[type]
+          else images[type] = image
+        }
+        if (!sameImages(standing, images))
+          await record(appId, by, {
+            description: describeImages(deployed),
+            ...{ images, config: await store.config(appId) },
+            ...{ formation: change.rows, removedTypes: change.removedTypes },
+          })
+        else if (change.rows.length > 0) {
+          await store.putFormation(appId, change.rows)
+          const rows = await store.formation(appId)
+          const text = `Scaled to ${describeFormation(rows)} by user ${by.user.email}`
+          await write(appId, 'app', 'api', text)
+          supervisor.wake(appId, { replaceTypes: change.resized })
+        }
+        await emit({ type: 'app', appId, change: 'updated' })
+        return store.formation(appId)
+      }),
     releases: appId => store.releases(appId),
     release: (appId, idOrVersion) => store.release(appId, idOrVersion),
     async rollback(appId, idOrVersion, by) {

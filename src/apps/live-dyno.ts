@@ -47,7 +47,6 @@ export async function startDyno(
 ): Promise<LiveDyno> {
   const { engine, clock, random, instanceId, timing, write } = deps
   const network = networkName(instanceId, app.id)
-  await ensureNetwork(engine, network, appLabels(instanceId, app.id))
   const info = await engine.inspectImage(image)
   const command = [...(info?.entrypoint ?? []), ...(info?.command ?? [])].join(' ')
   const spec: DynoSpec = {
@@ -118,11 +117,13 @@ export async function stopDyno(deps: DynoDeps, dyno: LiveDyno, graceMs: number):
   }
 }
 
-async function ensureNetwork(
-  engine: Engine,
-  name: string,
-  labels: Readonly<Record<string, string>>,
+/** Once before the dynos of an app are started, not by each: an engine may make two networks of one name. */
+export async function ensureNetwork(
+  { engine, instanceId }: Pick<DynoDeps, 'engine' | 'instanceId'>,
+  appId: string,
 ): Promise<void> {
+  const labels = appLabels(instanceId, appId)
+  const name = networkName(instanceId, appId)
   const { networks } = await engine.list(labels)
   if (!networks.some(one => one.name === name)) await engine.createNetwork(name, labels)
 }

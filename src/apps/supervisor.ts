@@ -1,14 +1,14 @@
 /** Makes what runs match the current release: releases, scaling, crashes, adoption after a restart. One app's work is done one piece after the other. */
 import { Failure, type Gate, KeyedMutex, messageOf } from '../lib/index.ts'
 import type { AppsOptions, Timing } from './apps.ts'
-import { foundOf, instanceLabels, networkName, port } from './containers.ts'
+import { appLabels, foundOf, instanceLabels, networkName, port } from './containers.ts'
 import { backoffMs, nextState } from './dyno.ts'
 import { Follower } from './follow.ts'
 import { desiredDynos } from './formation.ts'
 import type { App, Apps, Dyno, Release } from './index.ts'
-import { type DynoDeps, type LiveDyno, startDyno, stopDyno } from './live-dyno.ts'
+import { type DynoDeps, ensureNetwork, type LiveDyno, startDyno, stopDyno } from './live-dyno.ts'
 import type { LogBook } from './log-book.ts'
-import { supersede } from './release.ts'
+import { sameImages, supersede } from './release.ts'
 import { routeOf } from './route.ts'
 
 export interface SupervisorOptions extends Omit<AppsOptions, 'timing'> {
@@ -22,10 +22,13 @@ export interface SupervisorOptions extends Omit<AppsOptions, 'timing'> {
 
 const engineRetryMs = 2_000
 const resyncMs = 60_000
+const superseded = 'superseded by a newer release before it started'
 
 export function createSupervisor(options: SupervisorOptions) {
   const { store, engine, clock, log, emit, write, timing } = options
   const live = new Map<string, LiveDyno[]>()
+  /** Dynos on their way out, by app. */
+  const leaving = new Map<string, Set<Promise<void>>>()
   const mutex = new KeyedMutex()
   let stop: AbortSignal = new AbortController().signal
   let isReady = false
@@ -74,16 +77,27 @@ export function createSupervisor(options: SupervisorOptions) {
 
   async function releasePending(appId: string): Promise<void> {
     for (;;) {
-      const { run, joined, dropped } = supersede(await store.pendingReleases(appId))
       const app = await store.app(appId)
+      const pending = await waiting(appId)
+      const { run, joined, dropped } = supersede(pending)
       if (run === undefined || app === undefined || stop.aborted) return
       const failure = await tryRelease(app, run)
-      const isInterrupted = failure !== undefined && stop.aborted
-      if (isInterrupted) return
-      for (const one of dropped)
-        await settle(one, 'superseded by a newer release before it started')
+      if (failure === undefined) continue
+      if (stop.aborted) return
+      for (const one of dropped) await settle(one, superseded)
       for (const one of joined) await settle(one, failure)
     }
+  }
+
+  /** The pending releases that are newer than the current one; those that it overtook end here, so that they can never run after it. */
+  async function waiting(appId: string): Promise<Release[]> {
+    const pending = await store.pendingReleases(appId)
+    if (pending.length === 0) return []
+    const current = (await store.releases(appId)).find(one => one.current)
+    const isOvertaken = (one: Release) => current !== undefined && one.version < current.version
+    for (const one of pending.filter(isOvertaken))
+      await settle(one, sameImages(one.images, current!.images) ? undefined : superseded)
+    return pending.filter(one => !isOvertaken(one))
   }
 
   /** Returns why it failed, or undefined. */
@@ -92,6 +106,7 @@ export function createSupervisor(options: SupervisorOptions) {
     const fresh: LiveDyno[] = []
     try {
       const images = await pullAll(release, new Set(desired.map(one => one.type)))
+      await ensureNetwork(deps, app.id)
       const current = dynosOf(app.id)
       const attempts = desired.map(async one => {
         const dyno = await startDyno(deps, app, release, one, images.get(one.type)!)
@@ -102,10 +117,13 @@ export function createSupervisor(options: SupervisorOptions) {
       const results = await Promise.allSettled(attempts)
       const broken = results.find(result => result.status === 'rejected')
       if (broken !== undefined) throw broken.reason
-      live.set(app.id, fresh)
+      // The pointer first: after a crash between the two, the next start adopts the new ones.
       await settle(release, undefined, true)
+      live.set(app.id, fresh)
       await emit({ type: 'route', appId: app.id })
-      await Promise.all(current.map(dyno => retire(dyno)))
+      // One that ended between being ready and being known has told nobody.
+      resync().catch(report)
+      for (const dyno of current) retire(dyno)
       return undefined
     } catch (error) {
       const lastLines = fresh.flatMap(dyno => dyno.follower?.lastLines(10) ?? [])
@@ -158,6 +176,7 @@ export function createSupervisor(options: SupervisorOptions) {
     )
     if (missing.length > 0) {
       const images = await pullAll(release, new Set(missing.map(one => one.type)))
+      await ensureNetwork(deps, appId)
       await Promise.all(missing.map(one => bringUp(app, release, one, images.get(one.type)!, 0)))
     }
     live.set(
@@ -165,7 +184,7 @@ export function createSupervisor(options: SupervisorOptions) {
       dynosOf(appId).filter(dyno => !surplus.includes(dyno)),
     )
     await emit({ type: 'route', appId })
-    await Promise.all(surplus.map(dyno => retire(dyno)))
+    for (const dyno of surplus) retire(dyno)
   }
 
   /** Starts one dyno of a release that is current; when it ends, tries again with growing pauses. */
@@ -206,26 +225,76 @@ export function createSupervisor(options: SupervisorOptions) {
     await engine
       .remove(dyno.containerId)
       .catch(error => log.warn({ reason: messageOf(error) }, 'container not removed'))
-    const pause = backoffMs(dyno.crashes, timing.firstBackoffMs, timing.maxBackoffMs)
-    await clock.sleep(pause, stop).catch(() => {})
-    if (stop.aborted) return
-    await mutex.run(appId, async () => {
-      if (dyno.isLeaving || !dynosOf(appId).includes(dyno)) return
-      const [app, release] = [await store.app(appId), await store.releaseById(dyno.spec.releaseId)]
-      if (app === undefined || release === undefined) return
-      const image = await options.images.pull(release.images[dyno.spec.type]!, stop)
-      await write(appId, 'heroku', dyno.spec.name, 'State changed from crashed to starting')
-      await bringUp(app, release, dyno.spec, image, dyno.crashes)
-      await emit({ type: 'route', appId })
-    })
+    // Not awaited: whoever told of the crash may hold the app's turn.
+    startAgain(dyno).catch(report)
   }
 
-  /** Out of the route already: lets requests end, then stops it. */
-  async function retire(dyno: LiveDyno): Promise<void> {
+  /** After a pause, until it runs or isn't wanted any more. */
+  async function startAgain(dyno: LiveDyno): Promise<void> {
+    const { appId, name } = dyno.spec
+    let isDone = false
+    for (let tries = dyno.crashes; !isDone && !stop.aborted; tries++) {
+      const pause = backoffMs(tries, timing.firstBackoffMs, timing.maxBackoffMs)
+      await clock.sleep(pause, stop).catch(() => {})
+      if (stop.aborted) return
+      await mutex
+        .run(appId, async () => {
+          isDone = dyno.isLeaving || !dynosOf(appId).includes(dyno)
+          const app = await store.app(appId)
+          const release = await store.releaseById(dyno.spec.releaseId)
+          if (isDone || app === undefined || release === undefined) return
+          const image = await options.images.pull(release.images[dyno.spec.type]!, stop)
+          await write(appId, 'heroku', name, 'State changed from crashed to starting')
+          await bringUp(app, release, dyno.spec, image, dyno.crashes)
+          isDone = true
+          await emit({ type: 'route', appId })
+        })
+        .catch(report)
+    }
+  }
+
+  /** Starts a successor, and only when that is up, ends the old one. */
+  async function replace(app: App, old: LiveDyno): Promise<void> {
+    const release = await store.releaseById(old.spec.releaseId)
+    const image = release?.images[old.spec.type]
+    if (release === undefined || image === undefined) return
+    const pulled = await options.images.pull(image, stop)
+    const next = await startDyno(deps, app, release, old.spec, pulled)
+    try {
+      await next.ready
+    } catch (error) {
+      await stopDyno(deps, next, 0)
+      if (stop.aborted) return
+      const text = `Restart failed, the old process goes on: ${messageOf(error)}`
+      return write(app.id, 'heroku', old.spec.name, text)
+    }
+    await changeState(next, 'ready')
+    const isThere = dynosOf(app.id).includes(old)
+    live.set(
+      app.id,
+      isThere ? dynosOf(app.id).map(one => (one === old ? next : one)) : dynosOf(app.id),
+    )
+    await emit({ type: 'route', appId: app.id })
+    retire(isThere ? old : next)
+  }
+
+  /** Out of the route already: goes on behind the app's turn, so that the next release needn't wait for it. */
+  function retire(dyno: LiveDyno): void {
+    if (dyno.isLeaving) return
     dyno.isLeaving = true
+    const { appId } = dyno.spec
+    const ending = end(dyno)
+      .catch(report)
+      .finally(() => leaving.get(appId)?.delete(ending))
+    leaving.set(appId, (leaving.get(appId) ?? new Set()).add(ending))
+  }
+
+  /** Lets requests end, then stops it. */
+  async function end(dyno: LiveDyno): Promise<void> {
+    const { appId, name } = dyno.spec
     if (dyno.backend !== undefined && dyno.state === 'up')
       await options.traffic.drained(dyno.backend.id, timing.drainMs)
-    await write(dyno.spec.appId, 'heroku', dyno.spec.name, 'Stopping all processes with SIGTERM')
+    await write(appId, 'heroku', name, 'Stopping all processes with SIGTERM')
     await stopDyno(deps, dyno, timing.stopGraceMs)
     await changeState(dyno, 'stopped')
   }
@@ -253,8 +322,14 @@ export function createSupervisor(options: SupervisorOptions) {
       const release = await store.releaseById(found.releaseId)
       const type = found.dyno.replace(/\.\d+$/, '')
       const host = container.addresses[networkName(options.instanceId, found.appId)]
+      const isTaken = dynosOf(found.appId).some(dyno => dyno.spec.name === found.dyno)
       const isAdoptable =
-        app && release?.current && container.status === 'running' && host !== undefined
+        app &&
+        release?.current &&
+        container.status === 'running' &&
+        host !== undefined &&
+        !isTaken &&
+        (type !== 'web' || (await options.traffic.accepts(host, port, stop)))
       if (!isAdoptable) {
         await engine.remove(container.id)
         continue
@@ -355,15 +430,19 @@ export function createSupervisor(options: SupervisorOptions) {
         (what.type === undefined || dyno.spec.type === what.type)
       if (what.name !== undefined && !dynosOf(appId).some(isMeant))
         throw new Failure('not_found', "Couldn't find that dyno.")
-      await mutex.run(appId, async () => {
-        const old = dynosOf(appId).filter(isMeant)
-        live.set(
-          appId,
-          dynosOf(appId).filter(dyno => !old.includes(dyno)),
-        )
-        await reconcile(appId, [])
-        await Promise.all(old.map(dyno => retire(dyno)))
-      })
+      // Asked for is enough: it goes on after the answer.
+      mutex
+        .run(appId, async () => {
+          const app = await store.app(appId)
+          if (app === undefined) return
+          await ensureNetwork(deps, appId)
+          await Promise.all(
+            dynosOf(appId)
+              .filter(isMeant)
+              .map(dyno => replace(app, dyno)),
+          )
+        })
+        .catch(report)
     },
     destroy: (appId: string) =>
       mutex.run(appId, async () => {
@@ -371,6 +450,11 @@ export function createSupervisor(options: SupervisorOptions) {
         live.delete(appId)
         for (const dyno of dynos) dyno.isLeaving = true
         await Promise.all(dynos.map(dyno => stopDyno(deps, dyno, timing.stopGraceMs)))
+        await Promise.all(leaving.get(appId) ?? [])
+        leaving.delete(appId)
+        // Also what isn't known here: an earlier process's, not adopted yet.
+        const { containers } = await engine.list(appLabels(options.instanceId, appId))
+        for (const container of containers) await engine.remove(container.id)
         await engine.removeNetwork(networkName(options.instanceId, appId))
       }),
     async run(signal: AbortSignal): Promise<void> {

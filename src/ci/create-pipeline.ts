@@ -75,11 +75,12 @@ export async function createPipeline(core: Core, request: NewPipeline): Promise<
 /** The pipeline that this very push already made, when the crash came after it. */
 async function replayed(core: Core, request: NewPipeline): Promise<PipelineOutcome | undefined> {
   if (!core.isReplaying || request.source !== 'push') return undefined
-  const { ref } = splitRef(request.ref)
+  const { ref, tag } = splitRef(request.ref)
   const filter = { ref, page: 1, perPage: 1 }
   const [pipeline] = (await core.store.pipelines(request.project.id, filter)).items
   const isSame =
     pipeline?.source === 'push' &&
+    pipeline.tag === tag &&
     pipeline.sha === request.sha &&
     pipeline.beforeSha === (request.beforeSha ?? noSha)
   if (!isSame) return undefined
@@ -180,7 +181,8 @@ async function cancelOlder(core: Core, pipeline: PipelineRecord): Promise<void> 
   for (const id of active.filter(id => id < pipeline.id)) {
     try {
       await core.change(id, draft => {
-        if (draft.pipeline.sha === pipeline.sha || draft.pipeline.status === 'manual') return
+        const { tag, sha, status } = draft.pipeline
+        if (tag || sha === pipeline.sha || status === 'manual') return
         for (const jobId of jobsToAutoCancel(draft)) cancelJob(draft, jobId)
         draft.settle()
       })

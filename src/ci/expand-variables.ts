@@ -3,8 +3,6 @@ import type { JobVariable } from '../protocol/index.ts'
 
 /** A longer value stays as it was written: `A=$B$B`, `B=$C$C` … would double at each step. */
 const maxValueLength = 256 * 1024
-/** References deeper than this stay for the runner. */
-const maxDepth = 100
 
 const reference = /\$\$|%%|\$([A-Za-z_]\w*)|\$\{([A-Za-z_]\w*)\}|%([A-Za-z_]\w*)%/g
 
@@ -14,30 +12,65 @@ const reference = /\$\$|%%|\$([A-Za-z_]\w*)|\$\{([A-Za-z_]\w*)\}|%([A-Za-z_]\w*)
  */
 export function expandVariables(variables: readonly JobVariable[]): JobVariable[] {
   const byKey = new Map(variables.map(variable => [variable.key, variable]))
-  const expanded = new Map<JobVariable, string>()
-  const open = new Set<string>()
+  const values = new Map<JobVariable, string>()
+  for (const variable of referredFirst(variables, byKey)) {
+    values.set(variable, expanded(variable, byKey, values))
+  }
+  return variables.map(variable => ({ ...variable, value: values.get(variable)! }))
+}
 
-  const referred = (text: string, key: string): string => {
-    const other = byKey.get(key)
-    if (!other || other.raw || other.file || open.has(key) || open.size >= maxDepth) return text
-    return expand(other)
+function expanded(
+  variable: JobVariable,
+  byKey: ReadonlyMap<string, JobVariable>,
+  values: ReadonlyMap<JobVariable, string>,
+): string {
+  if (!hasReferences(variable)) return variable.value
+  let length = variable.value.length
+  const value = variable.value.replace(reference, (text, bare, braced, percent) => {
+    const other = byKey.get(bare ?? braced ?? percent ?? '')
+    // One without a value yet is in a cycle with this one.
+    const known = other && values.get(other)
+    if (known === undefined || other?.raw || other?.file || length > maxValueLength) return text
+    length += known.length - text.length
+    return known
+  })
+  return length > maxValueLength ? variable.value : value
+}
+
+function hasReferences(variable: JobVariable): boolean {
+  return !variable.raw && /[$%]/.test(variable.value)
+}
+
+/** Each variable after those that it refers to; without recursion, since a chain may be long. */
+function referredFirst(
+  variables: readonly JobVariable[],
+  byKey: ReadonlyMap<string, JobVariable>,
+): JobVariable[] {
+  const ordered: JobVariable[] = []
+  const seen = new Set<JobVariable>()
+  for (const first of variables) {
+    const path: { variable: JobVariable; rest: JobVariable[] }[] = []
+    const enter = (variable: JobVariable) => {
+      if (seen.has(variable)) return
+      seen.add(variable)
+      path.push({ variable, rest: referredBy(variable, byKey) })
+    }
+    enter(first)
+    while (path.length > 0) {
+      const next = path[path.length - 1]!.rest.pop()
+      if (next) enter(next)
+      else ordered.push(path.pop()!.variable)
+    }
   }
-  const expand = (variable: JobVariable): string => {
-    if (variable.raw || !/[$%]/.test(variable.value)) return variable.value
-    const known = expanded.get(variable)
-    if (known !== undefined) return known
-    open.add(variable.key)
-    let length = variable.value.length
-    const value = variable.value.replace(reference, (text, bare, braced, percent) => {
-      if (length > maxValueLength) return text
-      const result = referred(text, bare ?? braced ?? percent ?? '')
-      length += result.length - text.length
-      return result
-    })
-    open.delete(variable.key)
-    const bounded = length > maxValueLength ? variable.value : value
-    expanded.set(variable, bounded)
-    return bounded
+  return ordered
+}
+
+function referredBy(variable: JobVariable, byKey: ReadonlyMap<string, JobVariable>): JobVariable[] {
+  if (!hasReferences(variable)) return []
+  const found = new Set<JobVariable>()
+  for (const [, bare, braced, percent] of variable.value.matchAll(reference)) {
+    const other = byKey.get(bare ?? braced ?? percent ?? '')
+    if (other) found.add(other)
   }
-  return variables.map(variable => ({ ...variable, value: expand(variable) }))
+  return [...found]
 }

@@ -19,4 +19,10 @@ export type {
 export { createPipelines } from './pipelines.ts'
 export type { Plan, PlanImage, PlanJob, PlanNeed, PlanVariable, Problem, WhyStep } from './plan.ts'
 export type * from './ports.ts'
-export type { NewPipeline, PipelineFilter, PipelineOutcome, Pipelines } from './use-cases.ts'
+export type {
+  NewPipeline,
+  PipelineFilter,
+  PipelineOutcome,
+  Pipelines,
+  Runners,
+} from './use-cases.ts'

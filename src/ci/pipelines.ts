@@ -1,6 +1,6 @@
 /** The use cases: the one file that others call to act on pipelines. */
 import type { User } from '../accounts/index.ts'
-import { Failure, newToken, sha256 } from '../lib/index.ts'
+import { Failure } from '../lib/index.ts'
 import { createArtifactDesk } from './artifacts.ts'
 import { createCoordinator } from './coordinator.ts'
 import { type Changed, type Core, createCore, type PipelinesOptions } from './core.ts'
@@ -11,6 +11,7 @@ import { cancelJob, isRetryable, retryAll, retryJob } from './outcomes.ts'
 import { publicJob } from './public.ts'
 import { reapUntilAborted } from './reaper.ts'
 import { recover } from './recover.ts'
+import { createRunners, ensureRunner } from './runners.ts'
 import { readyState } from './schedule.ts'
 import { checkSettingVariable } from './setting-variables.ts'
 import type { PipelineFilter, Pipelines } from './use-cases.ts'
@@ -20,6 +21,7 @@ export function createPipelines(options: PipelinesOptions): Pipelines {
   const core = createCore(options)
   return {
     coordinator: createCoordinator(core),
+    runners: createRunners(core),
     create: request => createPipeline(core, request),
     ...queries(core),
     ...jobCommands(core),
@@ -179,27 +181,4 @@ function settings(core: Core): Pick<Pipelines, 'variables' | 'setVariable' | 'de
       await store.deleteVariables(projectId, key, found[0]!.environmentScope)
     },
   }
-}
-
-/** The token is new each time: the store keeps only what it is checked against. */
-async function ensureRunner(
-  core: Core,
-  wanted: { description: string; tags: string[]; runUntagged: boolean },
-): Promise<{ id: number; token: string }> {
-  const token = newToken(core.random, 'glrt-', 20)
-  const all = await core.store.runners()
-  const known = all.find(one => one.inProcess && one.description === wanted.description)
-  const change = { ...wanted, tokenHash: sha256(token) }
-  if (known) {
-    await core.store.updateRunner({ ...known, ...change })
-    return { id: known.id, token }
-  }
-  const { id } = await core.store.insertRunner({
-    ...change,
-    protectedOnly: false,
-    paused: false,
-    inProcess: true,
-    createdAt: core.clock.now(),
-  })
-  return { id, token }
 }

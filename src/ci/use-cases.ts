@@ -1,6 +1,6 @@
 /** What the outside may ask of the pipelines. */
 import type { Project, User } from '../accounts/index.ts'
-import type { Coordinator } from '../protocol/index.ts'
+import type { Coordinator, RunnerInfo } from '../protocol/index.ts'
 import type { Job, Pipeline, PipelineSource, SettingVariable } from './model.ts'
 import type { Problem } from './plan.ts'
 
@@ -29,6 +29,8 @@ export type PipelineOutcome =
 export interface Pipelines {
   /** For the in-process runner and the HTTP runner API. */
   readonly coordinator: Coordinator
+  /** What runners and their owners ask besides jobs. */
+  readonly runners: Runners
   create(request: NewPipeline): Promise<PipelineOutcome>
   get(pipelineId: number): Promise<Pipeline | undefined>
   list(projectId: number, filter: PipelineFilter): Promise<{ items: Pipeline[]; total: number }>
@@ -76,4 +78,26 @@ export interface PipelineFilter {
   source?: string
   scope?: string
   username?: string
+}
+
+/** Runners of other machines. Tokens are told once. All but `create` throw `Failure('forbidden')` for an unknown token. */
+export interface Runners {
+  create(runner: {
+    description: string
+    tags: string[]
+    runUntagged: boolean
+    paused: boolean
+    protectedOnly: boolean
+    projectId?: number
+    maximumTimeoutSeconds?: number
+  }): Promise<{ id: number; token: string }>
+  /** Notes that the process `systemId` works with this token. */
+  verify(token: string, systemId: string, info?: RunnerInfo): Promise<{ id: number }>
+  remove(token: string): Promise<void>
+  /** Throws `Failure('not_found')` for an unknown process. */
+  removeManager(token: string, systemId: string): Promise<void>
+  /** The old token ends. */
+  resetToken(token: string): Promise<{ id: number; token: string }>
+  /** A job whose payload never reached its runner waits again. Changes nothing once the runner has written to its log. */
+  giveBack(jobId: number): Promise<void>
 }

@@ -35,6 +35,10 @@ async function run(args: string[], stdin = '') {
     setExitCode: code => {
       result.code = code
     },
+    leave: (code, error) => {
+      result.code = code
+      throw error
+    },
   }).configureOutput({
     writeErr: text => {
       result.err += text

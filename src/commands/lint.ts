@@ -38,6 +38,8 @@ export interface LintStreams {
   print(text: string): void
   printError(text: string): void
   setExitCode(code: 0 | 1 | 2): void
+  /** After the command's help or a misuse of its options: nothing more is done. */
+  leave(code: 0 | 2, error: Error): never
 }
 
 const processStreams: LintStreams = {
@@ -47,6 +49,7 @@ const processStreams: LintStreams = {
   setExitCode: code => {
     process.exitCode = code
   },
+  leave: code => process.exit(code),
 }
 
 export function lintCommand(streams: LintStreams = processStreams): Command {
@@ -75,10 +78,7 @@ export function lintCommand(streams: LintStreams = processStreams): Command {
     .option('--project <path>', "the project's path (default: group/project)")
     .option('--eval <expression>', 'evaluate one rules:if expression with --var, and print JSON')
     .addHelpText('after', help)
-    .exitOverride(error => {
-      streams.setExitCode(error.exitCode === 0 ? 0 : 2)
-      throw error
-    })
+    .exitOverride(error => streams.leave(error.exitCode === 0 ? 0 : 2, error))
     .action(async (path: string, options: LintOptions) => {
       try {
         streams.setExitCode(await run(path, options, streams))

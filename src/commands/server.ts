@@ -28,6 +28,7 @@ import { httpClient } from './http-client.ts'
 import { imageOrigins } from './image-origins.ts'
 import { listen } from './listen.ts'
 import { pipelineSources } from './pipeline-sources.ts'
+import { careForRegistry, pinsOfReleases } from './registry-care.ts'
 import { ensureRoot } from './root.ts'
 import { startRunner } from './start-runner.ts'
 import { acceptsConnections } from './traffic.ts'
@@ -125,6 +126,7 @@ async function build(
   const registry: Registry = createRegistry({
     ...{ store: store.registry, blobs, accounts, clock, random, log },
     appFor: name => rightsOf(apps, name),
+    usedBy: async digest => (await pinsOfReleases(store.apps)).get(digest),
     onEvent: event => {
       if (event.jobId !== undefined && event.configDigest !== undefined)
         origins.learn(event.configDigest, event.jobId)
@@ -217,12 +219,14 @@ async function build(
     ] satisfies import('./front.ts').Handler[],
     log,
   }
-  const listening = await listen({ config, data, addresses, front, instance, log })
+  // what an earlier process left is settled before anyone can add to it
   await pipelines.recover()
   await git.recover()
+  const listening = await listen({ config, data, addresses, front, instance, log })
   const background = [
     pipelines.run(stop.signal),
     apps.run(stop.signal),
+    careForRegistry(registry, clock, stop.signal),
     startRunner({
       config,
       pipelines,

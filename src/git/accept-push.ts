@@ -1,6 +1,7 @@
 import type { Accounts, Project, User } from '../accounts/index.ts'
 import { type Clock, type Logger, type Random, uuid } from '../lib/index.ts'
 import type { Push, RefUpdate } from './index.ts'
+import type { ObjectReader } from './object-reader.ts'
 import type { GitStore, PushIntent } from './ports.ts'
 import type { GitProgram } from './program.ts'
 import { isSha, zeros } from './ref-name.ts'
@@ -24,6 +25,7 @@ export interface PushedBy {
 export interface PushBookParts {
   accounts: Accounts
   program: GitProgram
+  objects: ObjectReader
   repositories: Repositories
   store: GitStore
   clock: Clock
@@ -33,7 +35,7 @@ export interface PushBookParts {
 }
 
 export function createPushBook(parts: PushBookParts): PushBook {
-  const { accounts, program, repositories, store, clock, random, onPush, log } = parts
+  const { accounts, program, objects, repositories, store, clock, random, onPush, log } = parts
 
   async function refs(projectId: number): Promise<Map<string, string>> {
     const args = ['for-each-ref', '--format=%(objectname) %(refname)']
@@ -46,8 +48,9 @@ export function createPushBook(parts: PushBookParts): PushBook {
   async function settleDefault(project: Project, updates: readonly RefUpdate[]): Promise<Project> {
     const pushed = branchesOf(updates)
     if (pushed.length === 0) return project
-    const existing = await refs(project.id)
-    if (existing.has(`refs/heads/${project.defaultBranch}`)) return project
+    if (pushed.includes(project.defaultBranch)) return project
+    const ref = `refs/heads/${project.defaultBranch}`
+    if ((await objects.read(repositories.path(project.id), ref, 0)) !== undefined) return project
     const defaultBranch = preferred(pushed, project.defaultBranch)
     await repositories.setHead(project.id, defaultBranch)
     return accounts.updateProject(project.id, { defaultBranch })

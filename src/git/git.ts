@@ -36,8 +36,8 @@ export function createGit(options: GitOptions): Git {
   const repositories = createRepositories(directory, program, random)
   const objects = createObjectReader(program)
   const reads = createReads(program, objects, repositories)
-  const bookParts = { accounts, program, repositories, store, clock, random, onPush, log }
-  const book = createPushBook(bookParts)
+  const base = { accounts, program, objects, repositories, store }
+  const book = createPushBook({ ...base, clock, random, onPush, log })
   const maxPackBytes = options.maxPackBytes ?? defaultMaxPackBytes
   const answering = new Set<Promise<unknown>>()
   const handle = createHandler({ accounts, program, repositories, book, maxPackBytes, log })

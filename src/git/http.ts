@@ -6,6 +6,7 @@ import { type Access, access, actorOf, createProject, type GitRequest, parseUrl 
 import type { GitProgram } from './program.ts'
 import { type ReceiveParts, receivePack, type Target } from './receive-pack.ts'
 import type { Repositories } from './repositories.ts'
+import { createTurnstile } from './turnstile.ts'
 import { advertise, uploadPack } from './upload-pack.ts'
 
 export interface HttpParts extends ReceiveParts {
@@ -15,8 +16,12 @@ export interface HttpParts extends ReceiveParts {
   log: Logger
 }
 
+/** Each is a git program or two; on a busy machine more would only slow one another. */
+const limits = { inside: 48, waiting: 512 }
+
 /** `Git.handle`. */
 export function createHandler(parts: HttpParts) {
+  const pass = createTurnstile(limits)
   return async (request: IncomingMessage, response: ServerResponse): Promise<boolean> => {
     const asked = parseUrl(request.url ?? '')
     if (asked === undefined) return false
@@ -26,7 +31,7 @@ export function createHandler(parts: HttpParts) {
           'forbidden',
           'Only the smart HTTP protocol is spoken here: git 1.6.6 or newer.',
         )
-      await answer(parts, asked, request, response)
+      await pass(() => answer(parts, asked, request, response))
     } catch (error) {
       fail(parts.log, request, response, error)
     }

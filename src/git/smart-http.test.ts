@@ -1,3 +1,7 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readdirSync } from 'node:fs'
+import path from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import {
   commit,
@@ -6,6 +10,7 @@ import {
   runGit,
   startGitHost,
 } from '../../test/support/git-host.ts'
+import { run } from '../../test/support/programs.ts'
 
 const zeros = '0'.repeat(40)
 
@@ -207,6 +212,30 @@ describe('smart HTTP', () => {
     const found = await host.accounts.project(name)
     expect(await host.git.resolve(found!.id, 'main')).toBe(sha)
     expect(await host.store.git.intents()).toEqual([])
+  })
+
+  it('keeps nothing of a push whose client goes away in the middle', async () => {
+    const { name, clone, sha } = await project()
+    await run('sh', ['-c', 'head -c 20000000 /dev/urandom > big.bin'], { cwd: clone })
+    await commit(clone, {}, 'big')
+    host.pushes.length = 0
+    const { id } = (await host.accounts.project(name))!
+    const objects = path.join(host.directory, `repositories/${id}.git/objects`)
+    const incoming = () => readdirSync(objects).filter(one => one.startsWith('tmp_objdir-'))
+    const client = spawn('git', ['push', '-q', 'origin', 'main'], {
+      cwd: clone,
+      detached: true,
+      stdio: 'ignore',
+    })
+    const gone = once(client, 'exit')
+    while (incoming().length === 0) await new Promise(resolve => setTimeout(resolve, 2))
+    process.kill(-client.pid!, 'SIGKILL')
+    await gone
+    while (incoming().length > 0 || (await host.store.git.intents()).length > 0)
+      await new Promise(resolve => setTimeout(resolve, 5))
+    expect(host.pushes).toEqual([])
+    expect(await host.git.resolve(id, 'main')).toBe(sha)
+    expect((await runGit(clone, ['push', '-q', 'origin', 'main'])).exitCode).toBe(0)
   })
 
   it('lets one of two pushes win', async () => {

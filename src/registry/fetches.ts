@@ -79,10 +79,7 @@ async function store(
 ): Promise<void> {
   const { id, digest, gate } = fetch
   try {
-    for await (const chunk of body) {
-      fetch.written = await parts.blobs.appendUpload(id, single(chunk))
-      gate.wake()
-    }
+    await parts.blobs.appendUpload(id, counted(body, fetch))
     const { sizeBytes } = await parts.blobs.commitUpload(id, digest)
     await parts.store.linkBlob({ repository, digest, sizeBytes, linkedAt: parts.clock.now() })
     fetch.ended = {}
@@ -95,8 +92,13 @@ async function store(
   gate.wake()
 }
 
-async function* single(chunk: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield chunk
+/** The store asks for the next chunk when it has written the one before: then readers may have that. */
+async function* counted(body: AsyncIterable<Uint8Array>, fetch: Fetch): AsyncGenerator<Uint8Array> {
+  for await (const chunk of body) {
+    yield chunk
+    fetch.written += chunk.length
+    fetch.gate.wake()
+  }
 }
 
 /** All bytes in order, as they arrive. The reader has no digest to trust before the end: it throws when the fetch failed. */

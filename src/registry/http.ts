@@ -74,12 +74,35 @@ function drained(response: ServerResponse): Promise<void> {
 
 const lingerMs = 5_000
 
-/** After an answer that came before the body's end: reads on for a while, so that the client sees the answer and not a reset. */
-export async function linger(request: IncomingMessage, clock: Clock): Promise<void> {
-  if (request.complete || request.destroyed) return
-  request.resume()
-  await clock.sleep(lingerMs)
+/**
+ * An answer that may come before the request's end. It is sent whole at once, but the connection is kept, and what
+ * still arrives is thrown away, for a while: a client that is writing would see a reset in place of the answer
+ * (dockerd says `Connection: close`, at which Node closes as soon as the answer has ended).
+ */
+export async function sendEarly(
+  request: IncomingMessage,
+  response: ServerResponse,
+  clock: Clock,
+  answer: { status: number; body: unknown; headers: Record<string, string> },
+): Promise<void> {
+  const bytes = Buffer.from(JSON.stringify(answer.body))
+  response.writeHead(answer.status, {
+    'content-type': 'application/json',
+    'content-length': bytes.length,
+    ...answer.headers,
+  })
+  response.write(bytes)
+  if (!request.complete && !request.destroyed) await discardRest(request, clock)
+  response.end()
   if (!request.complete) request.destroy()
+}
+
+async function discardRest(request: IncomingMessage, clock: Clock): Promise<void> {
+  const ended = new AbortController()
+  const onEnd = () => ended.abort()
+  request.once('end', onEnd).once('close', onEnd)
+  request.resume()
+  await clock.sleep(lingerMs, ended.signal).catch(() => {})
 }
 
 /** One range of `Range: bytes=…` (RFC 9110, 14.1.2), end exclusive. Undefined: send everything. Throws when nothing of it is there. */

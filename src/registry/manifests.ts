@@ -167,6 +167,9 @@ async function deleteManifest(
   reference: string,
 ): Promise<void> {
   await exchange.require('delete', repository)
+  const user = isDigest(reference) ? await parts.usedBy?.(reference) : undefined
+  if (user !== undefined)
+    throw new RegistryError('DENIED', `the image is in use: ${user}`, { status: 409 })
   const isGone = isDigest(reference)
     ? await parts.store.deleteManifest(repository, reference)
     : await parts.store.deleteTag(repository, reference)

@@ -137,6 +137,8 @@ export interface RegistryOptions {
   accounts: Pick<Accounts, 'authenticate' | 'may' | 'project' | 'user'>
   /** Who owns the app `name`: the rights on `heroku/{name}/…`. */
   appFor(name: string): Promise<{ ownerId: number; collaboratorIds: readonly number[] } | undefined>
+  /** What needs the manifest although no tag says so (a release); such a manifest can't be deleted. */
+  usedBy?(digest: string): Promise<string | undefined>
   clock: Clock
   random: Random
   log: Logger

@@ -7,7 +7,7 @@ import { serveBlob } from './blobs.ts'
 import { isUnexpected, RegistryError, toRegistryError } from './errors.ts'
 import type { Exchange, Parts } from './exchange.ts'
 import { collectGarbage, scrub } from './garbage.ts'
-import { linger, sendJson } from './http.ts'
+import { sendEarly, sendJson } from './http.ts'
 import { serveCatalog, serveReferrers, serveTags } from './lists.ts'
 import { linuxAmd64, toManifest } from './manifest.ts'
 import { findManifest, serveManifest } from './manifests.ts'
@@ -151,8 +151,8 @@ async function answerError(
     // Docker shows nothing of a 5xx answer but its status line.
     response.statusMessage = message.replace(/[^\x20-\x7e]/g, '?').slice(0, 200)
   }
-  sendJson(response, status, { errors: [{ code, message, detail }] }, headers)
-  await linger(request, parts.clock)
+  const body = { errors: [{ code, message, detail }] }
+  await sendEarly(request, response, parts.clock, { status, body, headers })
 }
 
 async function resolve(

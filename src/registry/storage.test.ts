@@ -185,6 +185,21 @@ test('garbage: what a manifest, a tag, an index or a pin needs stays; the rest g
   expect((await all(blobs.list())).length).toBe(6)
 })
 
+test('an image in use is not deleted, and the answer says what uses it', async () => {
+  let used = ''
+  const on = await start({
+    usedBy: async digest => (digest === used ? 'web of release v2 of shop' : undefined),
+  })
+  const image = await on.pushImage('docker.io/a/x', 'latest', 'x', { as: root })
+  used = image.digest
+  const path = `/v2/docker.io/a/x/manifests/${image.digest}`
+  const refused = await on.call(path, { as: root, method: 'DELETE' })
+  expect(refused).toMatchObject({ status: 409, code: 'DENIED' })
+  expect(refused.json().errors[0].message).toContain('release v2 of shop')
+  used = ''
+  expect((await on.call(path, { as: root, method: 'DELETE' })).status).toBe(202)
+})
+
 test('S-35 pushes, pulls, deletes and garbage collection side by side lose nothing', async () => {
   const clock = manualClock(Date.now())
   const blobs = createMemoryBlobs({ clock })

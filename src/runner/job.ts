@@ -10,7 +10,7 @@ import { createImages, type Images } from './images.ts'
 import type { Platform, RunnerConfig, RunnerOptions } from './options.ts'
 import { JobFailure, jobFailureOf, statusOf, timedOut } from './outcome.ts'
 import { Sandbox } from './sandbox.ts'
-import { startServices } from './services.ts'
+import { explainDeadServices, startServices } from './services.ts'
 import { Trace } from './trace.ts'
 import {
   maskedValues,
@@ -131,18 +131,19 @@ async function runStages(run: JobRun): Promise<void> {
   const name = run.images.nameOf(run.image)
   trace.plain(`Running with slipway-runner ${run.version}`)
   trace.plain(`  on ${config.name}`)
+  warnOfMissing(run)
   const sources = startSources(run)
   sources.catch(() => {})
-  const build = await trace.section(
+  const { starting, services } = await trace.section(
     'prepare_executor',
     'Preparing the "docker" executor',
     async () => {
       trace.plain(`Using Docker executor with image ${format.safe(name)} ...`)
       const starting = startBuild(run)
       starting.catch(() => {})
-      await unless(control.script, startServices(run))
+      const services = await unless(control.script, startServices(run))
       await unless(control.script, run.images.get(run.image))
-      return { starting }
+      return { starting, services }
     },
   )
   await trace.section('prepare_script', 'Preparing environment', async () => {
@@ -151,7 +152,22 @@ async function runStages(run: JobRun): Promise<void> {
   await trace.section('get_sources', 'Getting source from Git repository', () =>
     finishSources(run, sources),
   )
-  await runScripts(run, await unless(control.script, build.starting))
+  const build = await unless(control.script, starting)
+  const failure = await attempt(() => runScripts(run, build))
+  if (failure === undefined) return
+  if (failure.reason === 'script_failure') await explainDeadServices(run, services)
+  throw failure
+}
+
+/** What this runner doesn't do yet is said, not passed over. */
+function warnOfMissing(run: JobRun): void {
+  const { artifacts, cache, dependencies } = run.payload
+  const missing = [
+    ...(artifacts?.length ? ['artifacts are not uploaded'] : []),
+    ...(cache.length > 0 ? ['caches are neither restored nor saved'] : []),
+    ...(dependencies.some(one => one.artifacts_file) ? ['artifacts are not downloaded'] : []),
+  ]
+  for (const what of missing) run.trace.warning(`this runner can't do that yet: ${what}`)
 }
 
 /** The script, then `after_script` whatever became of it, unless the whole job is at its end. */

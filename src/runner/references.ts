@@ -15,10 +15,18 @@ export function normaliseReference(reference: string): string {
   return `${full}${tag}${digest === undefined ? '' : `@${digest}`}`
 }
 
-/** Whether a pattern such as `docker:*dind*` (short names allowed, `*` is any text) means this image. */
+/**
+ * Whether a pattern means this image: `docker:*dind*`, `docker` (any tag), `registry.x/tools/**`. Short names are allowed; `*` is any text
+ * within a part of the name, `**` any text.
+ */
 export function matchesImage(reference: string, pattern: string): boolean {
-  const parts = normaliseReference(pattern).split('*').map(escapeRegExp)
-  return new RegExp(`^${parts.join('.*')}$`).test(normaliseReference(reference))
+  const full = normaliseReference(pattern)
+  const anyTag = /[:@][^/]*$/.test(pattern) ? full : full.replace(/:latest$/, ':*')
+  const parts = anyTag.split(/(\*+)/).map(part => {
+    if (part === '**') return '.*'
+    return part === '*' ? '[^/@]*' : escapeRegExp(part)
+  })
+  return new RegExp(`^${parts.join('')}$`).test(normaliseReference(reference))
 }
 
 /** Host names of a service, first its own: `registry.x:4999/tutum/wordpress:1` → `tutum__wordpress`, `tutum-wordpress` (GitLab's rules). */

@@ -17,7 +17,7 @@ import { JobFailure } from './outcome.ts'
 import { matchesImage, serviceAliases } from './references.ts'
 import { environmentOf, expandWith, type Variables, withVariables } from './variables.ts'
 
-interface RunningService {
+export interface RunningService {
   readonly id: string
   /** Name on the job's network. */
   readonly host: string
@@ -30,9 +30,9 @@ const shownLogBytes = 16 * 1024
 const shownLogLines = 50
 
 /** Starts all services side by side and waits until each listens; one that never does is a warning, as in GitLab. */
-export async function startServices(run: JobRun): Promise<void> {
+export async function startServices(run: JobRun): Promise<RunningService[]> {
   const { services } = run.payload
-  if (services.length === 0) return
+  if (services.length === 0) return []
   const taken = new Set<string>()
   const aliases = services.map(service => {
     const all = serviceAliases(run.images.nameOf(service), service.alias)
@@ -46,6 +46,16 @@ export async function startServices(run: JobRun): Promise<void> {
   const seconds = Math.round(run.config.serviceWaitMs / 1000)
   run.trace.plain(`Waiting for services to be up and running (timeout ${seconds} seconds)...`)
   await Promise.all(started.map(service => waitFor(run, service)))
+  return started
+}
+
+/** A service that died is a likely reason for a script that failed: says which did and what it printed last. */
+export async function explainDeadServices(run: JobRun, services: RunningService[]): Promise<void> {
+  for (const service of services) {
+    const state = await run.engine.inspect(service.id)
+    if (state?.status === 'exited')
+      await warn(run, service, `the service ended with exit code ${state.exitCode}`)
+  }
 }
 
 async function startService(

@@ -15,11 +15,12 @@ export interface EngineTarget {
 }
 
 /**
- * What a container is asked to do. `hang` ends with 143 at SIGTERM, `deaf` doesn't; `cat` copies standard input to output; `oom` uses up all memory;
+ * What a container is asked to do. `put` prints without a line end; `hang` ends with 143 at SIGTERM, `deaf` doesn't; `cat` copies standard input to output; `oom` uses up all memory;
  * `serve` answers HTTP on `$PORT`.
  */
 export type Step =
   | `print ${string}`
+  | `put ${string}`
   | `warn ${string}`
   | `env ${string}`
   | `read ${string}`
@@ -178,6 +179,13 @@ export function engineContract(name: string, target: EngineTarget): void {
     it('follows output until the program ends', async () => {
       const id = await started(['print one', 'sleep 100', 'print two'])
       expect(text(await all(engine.logs(id, { follow: true })))).toBe('one\ntwo\n')
+    })
+
+    it('misses nothing of a program that ends at once, with or without a last line end', async () => {
+      for (let n = 0; n < 5; n++) {
+        const id = await started(['print start', 'put end'])
+        expect(text(await all(engine.logs(id, { follow: true })))).toBe('start\nend')
+      }
     })
 
     it('stops following when told', async () => {

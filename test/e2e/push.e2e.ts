@@ -1,6 +1,6 @@
 /** What a pusher, and a person who looks, meets when things go wrong: each ends with what happened, where, and what to do. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { containersOf, seedImages } from '../support/engine.ts'
+import { containersOf, removeInstance, seedImages } from '../support/engine.ts'
 import { git } from '../support/programs.ts'
 import { ciFile, createProject, type TestProject } from '../support/project.ts'
 import { startServer, type TestServer, until } from '../support/server.ts'
@@ -23,6 +23,7 @@ afterAll(async () => {
   for (const one of projects) one.remove()
   await server.stop()
   expect(await containersOf(server)).toEqual([])
+  await removeInstance(server.data, server.port)
   await server.remove()
 })
 

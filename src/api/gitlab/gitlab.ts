@@ -17,6 +17,7 @@ import { projectRoutes } from './projects.ts'
 import { sessionRoutes } from './session.ts'
 import { tokenRoutes } from './tokens.ts'
 import { traceRoutes } from './traces.ts'
+import { userRunnerRoutes } from './user-runners.ts'
 import { userRoutes } from './users.ts'
 import { variableRoutes } from './variables.ts'
 
@@ -24,6 +25,7 @@ const resources = [
   metaRoutes,
   sessionRoutes,
   userRoutes,
+  userRunnerRoutes,
   tokenRoutes,
   groupRoutes,
   projectRoutes,
@@ -39,7 +41,7 @@ const resources = [
 ]
 
 export async function createGitLabApi(house: House): Promise<Server> {
-  const server = createServer({ random: house.random })
+  const server = createServer({ random: house.random, coercesTypes: true })
   server.setErrorHandler((error, request, reply) => sendError(house.log, error, request, reply))
   addAuth(server, house)
   mergeQueryIntoBody(server)

@@ -1,7 +1,8 @@
 import { type TSchema, Type } from '@fastify/type-provider-typebox'
 
 /** Small schemas that many resources share. */
-export const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()])
+/** Null stands first: coercion would turn it into an empty text. */
+export const nullable = <T extends TSchema>(schema: T) => Type.Union([Type.Null(), schema])
 export const instant = Type.String({ format: 'date-time', description: 'ISO 8601, UTC.' })
 
 /** `2026-11-23T09:15:00.000Z` */

@@ -11,7 +11,7 @@ import { logRoutes } from './logs.ts'
 import { releaseRoutes } from './releases.ts'
 
 export async function createHerokuApi(house: House): Promise<Server> {
-  const server = createServer({ random: house.random })
+  const server = createServer({ random: house.random, coercesTypes: false })
   server.setErrorHandler((error, request, reply) => sendError(house.log, error, request, reply))
   server.setNotFoundHandler((_request, reply) => {
     reply.code(404).send({

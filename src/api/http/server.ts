@@ -34,7 +34,11 @@ declare module 'fastify' {
 const bodyLimit = 1024 * 1024
 const maxParamLength = 4096
 
-export function createServer(options: { random: Random }): Server {
+export function createServer(options: {
+  random: Random
+  /** Forms and query strings carry text only: `"3"` is a number where one is wanted. Must be off where null in JSON means something. */
+  coercesTypes: boolean
+}): Server {
   const server: Server = Fastify({
     bodyLimit,
     genReqId: () => uuid(options.random),
@@ -45,7 +49,13 @@ export function createServer(options: { random: Random }): Server {
       maxParamLength,
       querystringParser: parseQuery,
     },
-    ajv: { customOptions: { coerceTypes: 'array', removeAdditional: false, allErrors: false } },
+    ajv: {
+      customOptions: {
+        coerceTypes: options.coercesTypes ? 'array' : false,
+        removeAdditional: false,
+        allErrors: false,
+      },
+    },
   }).withTypeProvider<TypeBoxTypeProvider>()
   // the auth hook sets it before anything reads it
   server.decorateRequest<Actor, 'actor'>('actor', null as never)

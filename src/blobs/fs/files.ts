@@ -11,11 +11,16 @@ export function hasCode(error: unknown, ...codes: string[]): boolean {
 /** What the machine lacks becomes `Failure('unavailable')` with what to do; anything else stays as it is. */
 export function explain(error: unknown, directory: string): unknown {
   if (hasCode(error, 'ENOSPC', 'EDQUOT'))
-    return new Failure('unavailable', `no space left on the disk that holds ${directory}`, {
-      hint: `Free some space there (for the registry: \`slipway registry gc\`) or move the data directory to a larger disk, then try again.`,
-      details: { reason: 'disk_full' },
-      cause: error,
-    })
+    // "no space left on device" are the words at which dockerd stops trying again.
+    return new Failure(
+      'unavailable',
+      "no space left on device: the data directory's disk is full",
+      {
+        hint: 'Free some space there (slipway registry gc) or move the data directory to a larger disk, then try again',
+        details: { reason: 'disk_full', directory },
+        cause: error,
+      },
+    )
   if (hasCode(error, 'EMFILE', 'ENFILE'))
     return new Failure('unavailable', 'too many open files', {
       hint: 'Raise the limit (ulimit -n) or try again when fewer transfers run.',

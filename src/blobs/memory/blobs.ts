@@ -76,9 +76,8 @@ export function createMemoryBlobs(
     },
     uploadSize: async id => uploads.get(id)?.sizeBytes,
     readUpload: async (id, range) => {
-      const whole = Buffer.concat(uploadOf(id).chunks)
-      const { start, end } = clampRange(whole.length, range)
-      return one(whole.subarray(start, end))
+      const { chunks, sizeBytes } = uploadOf(id)
+      return slices([...chunks], clampRange(sizeBytes, range))
     },
     commitUpload: async (id, digest) => {
       parseDigest(digest)
@@ -107,7 +106,7 @@ export function createMemoryBlobs(
 }
 
 function full(): Failure {
-  return new Failure('unavailable', 'no space left in memory', {
+  return new Failure('unavailable', 'no space left on device: the memory store is full', {
     hint: 'Give the store more capacity.',
     details: { reason: 'disk_full' },
   })
@@ -115,4 +114,16 @@ function full(): Failure {
 
 async function* one(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   if (bytes.length > 0) yield bytes
+}
+
+async function* slices(
+  chunks: readonly Uint8Array[],
+  { start, end }: { start: number; end: number },
+): AsyncGenerator<Uint8Array> {
+  let at = 0
+  for (const chunk of chunks) {
+    const part = chunk.subarray(Math.max(0, start - at), Math.max(0, end - at))
+    at += chunk.length
+    if (part.length > 0) yield part
+  }
 }

@@ -78,6 +78,8 @@ const statuses: Readonly<Record<string, ContainerState['status']>> = {
 export function stateOf(container: WireContainer): ContainerState {
   const status = statuses[container.State.Status] ?? 'dead'
   const ended = status === 'exited' || status === 'dead'
+  const startedAt = instant(container.State.StartedAt)
+  const finishedAt = instant(container.State.FinishedAt)
   const addresses = Object.entries(container.NetworkSettings.Networks ?? {}).filter(
     ([, network]) => network.IPAddress,
   )
@@ -90,8 +92,9 @@ export function stateOf(container: WireContainer): ContainerState {
     ...(ended
       ? { exitCode: container.State.ExitCode, outOfMemory: container.State.OOMKilled }
       : {}),
-    ...optional('startedAt', container.State.StartedAt),
-    ...(ended ? optional('finishedAt', container.State.FinishedAt) : {}),
+    ...(startedAt > 0 ? { startedAt } : {}),
+    // a program may end before the engine has noted that it began
+    ...(ended && finishedAt > 0 ? { finishedAt: Math.max(finishedAt, startedAt) } : {}),
     addresses: Object.fromEntries(
       addresses.map(([name, network]) => [name, network.IPAddress ?? '']),
     ),
@@ -99,9 +102,8 @@ export function stateOf(container: WireContainer): ContainerState {
 }
 
 /** The engine writes the year 1 for "never". */
-function optional(name: 'startedAt' | 'finishedAt', stamp: string): object {
-  const at = Math.floor(instantOf(stamp))
-  return at > 0 ? { [name]: at } : {}
+function instant(stamp: string): number {
+  return Math.max(0, Math.floor(instantOf(stamp)))
 }
 
 /** The `filters` parameter for everything with all of these labels. */

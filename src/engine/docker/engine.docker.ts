@@ -18,6 +18,8 @@ function shell(step: Step): string {
   switch (name) {
     case 'print':
       return `echo '${word}'`
+    case 'put':
+      return `printf '%s' '${word}'`
     case 'warn':
       return `echo '${word}' >&2`
     case 'env':

@@ -7,7 +7,6 @@ import type {
   ExitStatus,
   ImageInfo,
   Labels,
-  OutputChunk,
   PullOptions,
 } from '../index.ts'
 import { createDockerClient, type DockerClient } from './client.ts'
@@ -16,16 +15,10 @@ import { createBody, envOf, labelFilter, stateOf } from './containers.ts'
 import { watchEvents } from './events.ts'
 import { jsonLines } from './frames.ts'
 import { followProgress, imageMissing, imageOf, registryAuth, splitReference } from './images.ts'
-import { sinceOf, timedChunks } from './log-lines.ts'
+import { at, inspect, noContainer, orUndefined } from './inspect.ts'
+import { readLogs } from './logs.ts'
 import { attachmentOf } from './streams.ts'
-import type {
-  WireContainer,
-  WireImage,
-  WireInfo,
-  WireNetwork,
-  WireProgress,
-  WireVolume,
-} from './wire.ts'
+import type { WireImage, WireInfo, WireNetwork, WireProgress, WireVolume } from './wire.ts'
 
 export { type Connection, connectionFrom } from './connection.ts'
 
@@ -36,7 +29,7 @@ export function createDockerEngine(connection: Connection, clock: Clock = system
     ...imageCalls(client, clock),
     ...networkAndVolumeCalls(client),
     ...containerCalls(client, clock),
-    ...streamCalls(client),
+    ...streamCalls(client, clock),
     async info(signal) {
       const info = await client.json<WireInfo>({ path: '/info', signal })
       return {
@@ -178,7 +171,7 @@ function containerCalls(client: DockerClient, clock: Clock) {
   }
 }
 
-function streamCalls(client: DockerClient) {
+function streamCalls(client: DockerClient, clock: Clock) {
   return {
     async attach(id: string) {
       const container = await inspect(client, id)
@@ -190,7 +183,8 @@ function streamCalls(client: DockerClient) {
       return attachmentOf(hijacked, container.Config.Tty)
     },
     exec: (id: string, spec: ExecSpec) => exec(client, id, spec),
-    logs: (id: string, options: Parameters<Engine['logs']>[1]) => logs(client, id, options),
+    logs: (id: string, options: Parameters<Engine['logs']>[1]) =>
+      readLogs(client, clock, id, options),
   }
 }
 
@@ -227,30 +221,6 @@ async function exec(client: DockerClient, id: string, spec: ExecSpec): Promise<E
         await systemClock.sleep(10)
       }
     },
-  }
-}
-
-async function* logs(
-  client: DockerClient,
-  id: string,
-  { follow, since, tail, signal }: Parameters<Engine['logs']>[1],
-): AsyncGenerator<OutputChunk> {
-  try {
-    const container = await inspect(client, id)
-    if (container === undefined) throw noContainer(id)
-    const query = {
-      stdout: true,
-      stderr: true,
-      timestamps: true,
-      follow,
-      since: since === undefined ? undefined : sinceOf(since),
-      tail: tail ?? 'all',
-    }
-    const stream = await client.stream({ path: `${at(id)}/logs`, query, signal })
-    for await (const chunk of timedChunks(stream, container.Config.Tty))
-      if (since === undefined || chunk.at === undefined || chunk.at > since) yield chunk
-  } catch (error) {
-    if (!signal?.aborted) throw error
   }
 }
 
@@ -308,31 +278,5 @@ async function list(client: DockerClient, labels: Labels) {
     containers: inspected.filter(one => one !== undefined).map(stateOf) satisfies ContainerState[],
     networks: networks.map(one => ({ id: one.Id, name: one.Name, labels: one.Labels ?? {} })),
     volumes: (volumes.Volumes ?? []).map(one => ({ name: one.Name, labels: one.Labels ?? {} })),
-  }
-}
-
-function inspect(client: DockerClient, id: string): Promise<WireContainer | undefined> {
-  return orUndefined(client.json<WireContainer>({ path: `${at(id)}/json` }))
-}
-
-function at(id: string): string {
-  return `/containers/${encodeURIComponent(id)}`
-}
-
-function noContainer(id: string): Failure {
-  return new Failure('not_found', `No such container: ${id}`)
-}
-
-/** What isn't there (or, if asked, isn't in a state for it) is done. */
-async function orUndefined<T>(
-  work: Promise<T>,
-  alsoFine?: Failure['code'],
-): Promise<T | undefined> {
-  try {
-    return await work
-  } catch (error) {
-    if (error instanceof Failure && (error.code === 'not_found' || error.code === alsoFine))
-      return undefined
-    throw error
   }
 }

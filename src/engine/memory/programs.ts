@@ -7,7 +7,7 @@ const terminatedCode = 143
 const unknownStepCode = 127
 
 /**
- * A program whose command is the script, one step a word: `print TEXT`, `warn TEXT`, `env NAME`, `read PATH`, `cat` (standard input to output), `sleep MS`,
+ * A program whose command is the script, one step a word: `print TEXT`, `put TEXT` (without a line end), `warn TEXT`, `env NAME`, `read PATH`, `cat` (standard input to output), `sleep MS`,
  * `serve` (HTTP on `$PORT` until SIGTERM), `hang` (until SIGTERM), `deaf` (ignores SIGTERM), `oom`, `exit N`. Ends with 0 after the last step.
  */
 export const steps: Program = async process => {
@@ -29,6 +29,10 @@ type Step = (process: MemoryProcess, text: string) => Promise<number | undefined
 const stepTable: Readonly<Record<string, Step>> = {
   async print(process, text) {
     process.print(`${text}\n`)
+    return undefined
+  },
+  async put(process, text) {
+    process.print(text)
     return undefined
   },
   async warn(process, text) {
