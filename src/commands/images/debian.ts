@@ -36,10 +36,17 @@ const packages = [
   'util-linux',
 ]
 
+/** What libpam-runtime's installation script makes: without it neither su nor login lets anybody in. */
+const pam = ['auth', 'account', 'password', 'session', 'session-noninteractive'].map(name => {
+  const kind = name.split('-')[0]
+  return { path: `/etc/pam.d/common-${name}`, content: `${kind} required pam_unix.so\n` }
+})
+
 const layer: LayerRecipe = {
   name: 'debian',
   packages,
   skeleton: true,
+  files: pam,
   links: [
     { path: '/usr/bin/awk', target: 'mawk' },
     { path: '/etc/os-release', target: '../usr/lib/os-release' },
@@ -56,7 +63,7 @@ const layer: LayerRecipe = {
     ...(await dpkgDatabase(all)),
     ...(await packageSources()),
   ],
-  stamp: 'status 1',
+  stamp: 'status 2',
 }
 
 /** base-passwd's master files: what its installation script would have put in place. */
@@ -73,7 +80,7 @@ async function accounts(
     { path: '/etc/group', content: group.replaceAll(':*:', ':x:') },
     {
       path: '/etc/shadow',
-      content: names.map(name => `${name}:*:0:0:99999:7:::\n`).join(''),
+      content: names.map(name => `${name}:*:19000:0:99999:7:::\n`).join(''),
       mode: 0o640,
     },
   ]

@@ -135,7 +135,7 @@ async function compress(
   await pipeline(
     tar,
     tap(plain),
-    createGzip({ level: 5, chunkSize: 1 << 18 }),
+    createGzip({ level: 3, chunkSize: 1 << 18 }),
     tap(packed),
     createWriteStream(path),
     { ...(signal && { signal }) },

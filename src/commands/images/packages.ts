@@ -70,14 +70,20 @@ export function createPackages(directory: string): Packages {
     }
   }
 
+  // Layers that share a base ask for its closure again.
+  const known = new Map<string, UnpackedPackage[]>()
   return {
     closure: (names, signal) =>
       turns.run('apt', async () => {
+        const before = known.get(names.join(' '))
+        if (before !== undefined) return before
         await prepare(directory)
         const chosen = await download(names, signal)
         const unpacked: UnpackedPackage[] = []
         for (const one of chosen) unpacked.push(await unpack(directory, one, signal))
-        return unpacked.sort((a, b) => (a.name < b.name ? -1 : 1))
+        unpacked.sort((a, b) => (a.name < b.name ? -1 : 1))
+        known.set(names.join(' '), unpacked)
+        return unpacked
       }),
   }
 }
