@@ -2,27 +2,14 @@
  * Live changes for whoever watches: a bounded ring in memory. Nothing is kept on disk, since every event only says "look again";
  * a watcher that comes back too late is told so (`resync`) and reads the state anew.
  */
+import type { EventStream, LiveEvent } from './api/index.ts'
 import { type Clock, Gate } from './lib/index.ts'
 
-export interface LiveEvent {
-  /** Grows, also over restarts. */
-  id: number
-  at: number
-  type: string
-  projectId?: number
-  appId?: string
-  data: Record<string, unknown>
-}
-
-export interface Events {
-  publish(event: Omit<LiveEvent, 'id' | 'at'>): void
-  /** Everything after `afterId` (default: from now on), as it comes, until the signal aborts. */
-  follow(afterId: number | undefined, signal: AbortSignal): AsyncIterable<LiveEvent>
-}
+export type { LiveEvent }
 
 const kept = 10_000
 
-export function createEvents(clock: Clock): Events {
+export function createEvents(clock: Clock): EventStream {
   // ids start at the time of the start in microseconds: a new process never reuses one
   let nextId = clock.now() * 1000
   const ring: LiveEvent[] = []

@@ -31,6 +31,6 @@ export function createHealth({
       last = { at: clock.now(), check }
     }
     const check = await last.check
-    return { ok: true, checks: { server: { ok: true }, engine: check } }
+    return { ok: check.ok, checks: { server: { ok: true }, engine: check } }
   }
 }
